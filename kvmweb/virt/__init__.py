@@ -1,0 +1,1 @@
+"""The only door to libvirt. No Django inside; frozen typed values with units come out."""
