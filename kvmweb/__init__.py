@@ -1,1 +1,1 @@
-"""The panel for plain libvirt/KVM hosts: the building, which knows neither hosts nor guests."""
+"""The panel for plain libvirt/KVM hosts: the building; it knows no hosts and no guests."""

@@ -1,0 +1,145 @@
+"""Rows: guests. Columns under "facts" are written by facts.py alone."""
+
+from django.conf import settings
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from hosts.models import Host
+from kvmweb.virt.types import DomainState
+
+
+class Guest(models.Model):
+    """A machine that people know by its UUID, wherever it runs."""
+
+    uuid = models.UUIDField(primary_key=True)
+
+    # Ours: stays with the UUID, also while it is gone.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="guests",
+    )
+    tags = models.JSONField(default=list, blank=True)
+    protected = models.BooleanField(default=False)  # may not be deleted
+    first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    # Facts: what its host said.
+    host = models.ForeignKey(
+        Host, null=True, on_delete=models.SET_NULL, related_name="guests"
+    )
+    name = models.CharField(max_length=255, db_index=True)
+    state = models.CharField(
+        max_length=13,
+        choices=[(s.value, s.value) for s in DomainState],
+        db_index=True,
+    )
+    state_reason = models.CharField(max_length=64, blank=True, default="")
+    state_since = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+    persistent = models.BooleanField(default=True)
+    autostart = models.BooleanField(default=False)
+    managed_save = models.BooleanField(default=False)
+    vcpus = models.PositiveIntegerField(default=0)
+    vcpus_max = models.PositiveIntegerField(default=0)
+    memory_bytes = models.BigIntegerField(default=0)
+    memory_max_bytes = models.BigIntegerField(default=0)
+    virt_type = models.CharField(max_length=16, blank=True, default="")
+    os = models.CharField(max_length=255, blank=True, default="")
+    firmware = models.CharField(max_length=16, blank=True, default="")
+    machine = models.CharField(max_length=64, blank=True, default="")
+    arch = models.CharField(max_length=32, blank=True, default="")
+    title = models.CharField(max_length=255, blank=True, default="")
+    description = models.TextField(blank=True, default="")
+    disks = models.JSONField(default=list)  # DiskFacts as objects
+    nics = models.JSONField(default=list)  # NicFacts as objects
+    graphics = models.JSONField(default=list)  # GraphicsFacts as objects
+    addresses = models.TextField(
+        blank=True, default=""
+    )  # " 10.0.0.5 fe80::1 ", to search
+    serial = models.BooleanField(default=False)
+    agent = models.BooleanField(null=True)  # None: no channel
+    snapshots = models.PositiveIntegerField(default=0)
+    differs = models.BooleanField(default=False)  # runs otherwise than it is defined
+    started_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["name", "uuid"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return reverse("guest", args=[self.pk])
+
+    @property
+    def topic(self) -> str:
+        """What live pages listen to."""
+        return f"guest:{self.pk}"
+
+
+class Twin(models.Model):
+    """The same UUID seen on another host: a conflict, unless a move is under way."""
+
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="twins")
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="twins")
+    name = models.CharField(max_length=255)
+    state = models.CharField(max_length=13)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["seen_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["guest", "host"], name="one_twin_a_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host}"
+
+
+class Revision(models.Model):
+    """One version of a guest's XML that was in force, and who made it so."""
+
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+    author = models.CharField(max_length=150)  # a user's name, or OUTSIDE
+    operation = models.UUIDField(null=True)
+    digest = models.CharField(max_length=64)
+    xml = models.TextField()  # inactive where it is persistent
+
+    OUTSIDE = "outside kvmweb"
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["guest", "number"], name="one_revision_a_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.guest} #{self.number}"
+
+
+class Happening(models.Model):
+    """Something that befell a guest: started, crashed, renamed, moved, gone, back."""
+
+    guest = models.ForeignKey(
+        Guest, on_delete=models.CASCADE, related_name="happenings"
+    )
+    at = models.DateTimeField(default=timezone.now)
+    what = models.CharField(max_length=64)
+    detail = models.CharField(max_length=300, blank=True, default="")
+    operation = models.UUIDField(null=True)  # ours, or None: outside kvmweb
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["guest", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.guest} {self.what}"

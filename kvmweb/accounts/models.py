@@ -1,0 +1,121 @@
+"""Rows: people, their tokens, and the audit record."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+
+
+class Role(models.TextChoices):
+    """What somebody is, everywhere."""
+
+    ADMIN = "admin", "Administrator"
+    OPERATOR = "operator", "Operator"
+    USER = "user", "User"
+
+
+class Users(BaseUserManager["User"]):
+    """Makes and finds people."""
+
+    def make(
+        self, username: str, password: str | None = None, role: str = Role.USER
+    ) -> "User":
+        """A new person, saved; no password means they cannot sign in yet."""
+        user = self.model(username=username, role=role)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser):
+    """Somebody who may sign in or hold tokens."""
+
+    username = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$",
+                "Use lower-case letters, digits, dots, dashes, @ and underscores.",
+            )
+        ],
+    )
+    name = models.CharField(max_length=150, blank=True, default="")
+    email = models.EmailField(blank=True, default="")
+    role = models.CharField(max_length=10, choices=Role, default=Role.USER)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = Users()
+
+    class Meta:
+        ordering = ["username"]
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class Token(models.Model):
+    """A way in for scripts. Only a hash is kept; the first letters help to find it."""
+
+    class Scope(models.TextChoices):
+        """What it may do, never more than its user."""
+
+        READ = "read", "Read"
+        WRITE = "write", "Read and write"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100)
+    scope = models.CharField(max_length=10, choices=Scope, default=Scope.WRITE)
+    prefix = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"
+
+
+class SignInFailure(models.Model):
+    """One wrong password; counted for throttling, swept after a day."""
+
+    KEPT = timedelta(days=1)
+
+    username = models.CharField(max_length=150, db_index=True)
+    address = models.GenericIPAddressField(null=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"{self.username} at {self.at:%F %T}"
+
+
+class AuditEntry(models.Model):
+    """What somebody did or was refused. The database itself refuses change and delete."""
+
+    at = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+    actor = models.CharField(max_length=150)  # a name: it outlives the user
+    action = models.CharField(max_length=64, db_index=True)  # "guest.start", "sign-in"
+    target = models.CharField(max_length=200, blank=True, default="", db_index=True)
+    address = models.CharField(max_length=45, blank=True, default="")
+    outcome = models.CharField(max_length=16)  # accepted succeeded failed refused …
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.action} {self.target}: {self.outcome}"
