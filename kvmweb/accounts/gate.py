@@ -9,7 +9,6 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
 
 from kvmweb.accounts.models import Role, User
 from kvmweb.errors import Forbidden, NotKnown
@@ -82,7 +81,7 @@ def door(
         view: Callable[Concatenate[Any, P], R],
     ) -> Callable[Concatenate[Any, P], R]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> R:
+        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> R:
             need(request.user, right)
             return view(request, *args, **kwargs)
 

@@ -36,7 +36,9 @@ class Secrets:
 
     password: str = field(default="", repr=False)  # SASL, for tcp and tls
     ssh_private_key: str = field(default="", repr=False)  # OpenSSH PEM
-    ssh_host_key: str = field(default="", repr=False)  # "ssh-ed25519 AAAA…", what is trusted
+    ssh_host_key: str = field(
+        default="", repr=False
+    )  # "ssh-ed25519 AAAA…", what is trusted
     tls_ca: str = field(default="", repr=False)  # PEM
     tls_certificate: str = field(default="", repr=False)  # PEM
     tls_key: str = field(default="", repr=False)  # PEM
@@ -69,7 +71,9 @@ class HostFacts:
     """What a host says of itself. What it cannot say is None or empty, never a guess."""
 
     hostname: str
-    uuid: UUID | None  # libvirt's host UUID: the same machine behind two addresses has one
+    uuid: (
+        UUID | None
+    )  # libvirt's host UUID: the same machine behind two addresses has one
     arch: str
     cpu_model: str
     cpus: int  # logical
@@ -143,7 +147,9 @@ class DomainFacts:
     uuid: UUID
     name: str
     state: DomainState
-    reason: str  # libvirt's word: "booted", "crashed", "ioerror", "migrated"; "" unknown
+    reason: (
+        str  # libvirt's word: "booted", "crashed", "ioerror", "migrated"; "" unknown
+    )
     persistent: bool
     autostart: bool
     managed_save: bool

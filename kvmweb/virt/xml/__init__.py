@@ -1,0 +1,1 @@
+"""libvirt's documents as declared classes; what none declares stays as it is."""
