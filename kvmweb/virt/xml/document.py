@@ -12,7 +12,7 @@ stands: elements, attributes, comments, order.
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Generic, Self, TypeVar, overload
+from typing import Any, Generic, Self, TypeVar, overload
 
 from lxml import etree
 
@@ -50,7 +50,8 @@ def parse(text: str, *, recover: bool = False) -> etree._Element:
         raise Invalid(f"The document is not well-formed XML: {error}.") from error
     if root is None:
         raise Invalid("The document is empty.")
-    if root.getroottree().docinfo.doctype:
+    info: Any = root.getroottree().docinfo
+    if info.doctype:
         raise Invalid("The document declares a document type, which is not allowed.")
     return root
 
@@ -147,8 +148,10 @@ class Field(Generic[T]):
         if place is None:
             return
         if self.attribute:
-            had = place.attrib.pop(self.attribute, None) is not None
-            if had and not (len(place) or len(place.attrib) or place.text):
+            if self.attribute not in place.attrib:
+                return
+            del place.attrib[self.attribute]
+            if not (len(place) or len(place.attrib) or place.text):
                 remove(place, above=element)
         else:
             remove(place, above=element)
@@ -220,7 +223,7 @@ class Size(Field[int | None]):
 class Children(Sequence[N]):
     """The children of one kind, in their order, as they are now."""
 
-    def __init__(self, kind: type[N], parent: Field[object], root: Node) -> None:
+    def __init__(self, kind: type[N], parent: Field[Any], root: Node) -> None:
         self._kind, self._parent, self._root = kind, parent, root
 
     def _found(self) -> list[etree._Element]:
@@ -342,11 +345,8 @@ def number(text: str | None) -> int | None:
     match = _NUMBER.fullmatch(text or "")
     if match is None:
         return None
-    digits = match[2]
-    if len(digits) > 40:  # Python refuses to convert thousands of digits
-        value = INT64_MAX
-    else:
-        value = int(digits, 16 if digits[:2] == "0x" else 10)
+    digits = match[2][:40]  # Python refuses to convert thousands of digits
+    value = int(digits, 16 if digits[:2] == "0x" else 10)
     return max(INT64_MIN, min(INT64_MAX, -value if match[1] == "-" else value))
 
 
