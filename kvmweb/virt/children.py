@@ -9,7 +9,6 @@ socket; the children end with the server, by the kernel. Their temporary files l
 a private directory that goes with them.
 """
 
-import array
 import atexit
 import contextlib
 import os
@@ -21,16 +20,17 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 from kvmweb.errors import Unavailable
 
 P = ParamSpec("P")
+Channel: TypeAlias = "Connection[Any, Any]"  # pickled values, both ways
 
+_SERVER = "kvmweb.virt.forkserver"
 _START_S = 15.0  # importing the modules on a busy machine
 _KILL_S = 2.0
 _PID = struct.Struct("i")
@@ -39,7 +39,7 @@ _PID = struct.Struct("i")
 class Child:
     """A running child: its channel, and the power to end it."""
 
-    def __init__(self, pid: int, pidfd: int, channel: "Connection[Any, Any]") -> None:
+    def __init__(self, pid: int, pidfd: int, channel: Channel) -> None:
         self.pid = pid
         self.channel = channel  # both ways; readable at its end, too
         self._pidfd = pidfd  # a pid may be given to another process, this may not
@@ -69,7 +69,7 @@ class Child:
 
 
 def fork(
-    target: Callable[Concatenate["Connection[Any, Any]", P], None],
+    target: Callable[Concatenate[Channel, P], None],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> Child:
@@ -133,10 +133,11 @@ class _Server:
     @staticmethod
     def _ask(server: socket.socket, theirs: socket.socket) -> tuple[int, int]:
         socket.send_fds(server, [b"f"], [theirs.fileno()])
-        answer, fds, _, _ = socket.recv_fds(server, _PID.size, 1)
+        answer, fds, _, _ = socket.recv_fds(
+            server, _PID.size, 1, socket.MSG_CMSG_CLOEXEC
+        )
         if len(answer) != _PID.size or not fds:
             raise ConnectionResetError("the fork server has ended")
-        os.set_inheritable(fds[0], False)
         return _PID.unpack(answer)[0], fds[0]
 
     def _running(self) -> socket.socket:
@@ -150,13 +151,13 @@ class _Server:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", __name__, str(theirs.fileno()), self._home],
+                [sys.executable, "-m", _SERVER, str(theirs.fileno()), self._home],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for us, not for it
                 env={
                     "PATH": os.environ.get("PATH", os.defpath),
-                    "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+                    "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
                     "LC_ALL": "C.UTF-8",  # libvirt's and ssh's texts are read by us
                     "HOME": self._home,  # no auth.conf or ~/.pki of whoever runs us
                 },
