@@ -83,7 +83,7 @@ class Product:
     def wait_until_ready(self) -> None:
         """Return when /readyz answers 200. Raises TimeoutError after a minute."""
         deadline = time.monotonic() + _START_S
-        while self._status("/readyz") != 200:  # noqa: PLR2004  HTTP's own number
+        while self._status("/readyz") != 200:
             if self._supervisor is None or self._supervisor.poll() is not None:
                 raise RuntimeError(f"The product ended: {self.log_tail()}")
             if time.monotonic() > deadline:
