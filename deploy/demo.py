@@ -4,6 +4,7 @@ Nothing of it is installed: two packages are fetched, unpacked and thrown away.
 """
 
 import gzip
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,21 +18,15 @@ KERNEL, INITRD = "vmlinuz", "initrd"
 
 _GUEST = Path(__file__).parent / "guest"
 _BOOT = Path("/var/lib/libvirt/boot")  # where libvirt lets QEMU read kernels
-_MODULES = (  # in the order they are loaded
-    "acpi/button",
-    "input/evdev",
-    "virtio/virtio",
-    "virtio/virtio_ring",
-    "virtio/virtio_pci_legacy_dev",
-    "virtio/virtio_pci_modern_dev",
-    "virtio/virtio_pci",
-    "virtio/virtio_balloon",
-    "virtio/virtio_input",
-    "char/hw_random/virtio-rng",
-    "block/virtio_blk",
-    "net/failover",
-    "net/net_failover",
-    "net/virtio_net",
+_DRIVERS = (  # what a libvirt guest is usually given; keyboard and screen are built in
+    "button",
+    "evdev",
+    "virtio_pci",
+    "virtio_balloon",
+    "virtio_input",
+    "virtio-rng",
+    "virtio_blk",
+    "virtio_net",
 )
 _FOLDERS = ("bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "proc", "sys")
 _PLACES = {  # where each of the guest's own files goes
@@ -139,14 +134,30 @@ def _tree(work: Path) -> Iterator[tuple[str, int, bytes]]:
     yield "bin/busybox", 0o100755, (work / "bin/busybox").read_bytes()
     for name, place in _PLACES.items():
         yield place, 0o100755, (_GUEST / name).read_bytes()
-    found = {path.name: path for path in (work / "lib").rglob("*.ko")}
     order = []
-    for module in _MODULES:
-        name = f"{Path(module).name}.ko"
-        if name in found:  # what is built in needs no file
-            order.append(name)
-            yield f"modules/{name}", 0o100644, found[name].read_bytes()
+    for module in _with_what_they_need(work / "lib"):
+        order.append(module.name)
+        yield f"modules/{module.name}", 0o100644, module.read_bytes()
     yield "modules/order", 0o100644, "".join(f"{name}\n" for name in order).encode()
+
+
+def _with_what_they_need(lib: Path) -> list[Path]:
+    """The drivers' files, each after those it needs; what is built in has no file."""
+    found = {path.stem.replace("-", "_"): path for path in lib.rglob("*.ko")}
+    ordered: list[Path] = []
+
+    def add(name: str) -> None:
+        path = found.get(name.replace("-", "_"))
+        if path is None or path in ordered:
+            return
+        said = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
+        for need in said[1].decode().split(",") if said else ():
+            add(need)
+        ordered.append(path)
+
+    for driver in _DRIVERS:
+        add(driver)
+    return ordered
 
 
 def _entry(inode: int, name: str, mode: int, content: bytes) -> bytes:
