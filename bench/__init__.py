@@ -1,0 +1,1 @@
+"""Measurements of the running product against the plain tool, in the same run."""
