@@ -49,6 +49,17 @@ def explain(error: libvirt.libvirtError, doing: str) -> AppError:
     return HostError(f"Could not {doing}: {_sentence(text)}")
 
 
+def problem_of(error: libvirt.libvirtError, doing: str) -> str:
+    """What went wrong with one thing among many, as a sentence.
+
+    Raises HostUnreachable when it is the connection that broke.
+    """
+    reason = explain(error, doing)
+    if isinstance(reason, HostUnreachable):
+        raise reason from error
+    return reason.detail
+
+
 def _made(kind: type[AppError], detail: str, hint: str) -> AppError:
     return kind(_sentence(detail), hint=hint)
 

@@ -235,6 +235,15 @@ class PoolFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeUser:
+    """A domain that uses a volume: as a disk, below one, in a snapshot or a saved state."""
+
+    uuid: UUID
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GuestSample:
     """What a guest did between two ticks. None where the host could not say."""
 
