@@ -23,8 +23,6 @@ from kvmweb.virt.xml.domain import Domain, Graphics, check_ranges
 _NOT_BY_THE_AGENT = (
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
     libvirt.VIR_ERR_AGENT_UNSYNCED,
-    libvirt.VIR_ERR_AGENT_COMMAND_TIMEOUT,
-    libvirt.VIR_ERR_AGENT_COMMAND_FAILED,
     libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
     libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
     libvirt.VIR_ERR_OPERATION_UNSUPPORTED,

@@ -70,8 +70,8 @@ def _sentence(text: str) -> str:
 
 def _text_of(error: libvirt.libvirtError) -> str:
     """One line of libvirt's text, short, without control characters."""
-    text = str(error.get_error_message() or error)
-    return " ".join(re.sub(r"[\x00-\x1f\x7f]+", " ", text).split())[:600]
+    text = re.sub(r"[\x00-\x1f\x7f]+", " ", error.get_error_message() or str(error))
+    return re.sub(_PREFIXES, "", " ".join(text.split()), flags=re.IGNORECASE)[:600]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,10 @@ def _of_rpc(error: libvirt.libvirtError) -> bool:
     return error.get_error_domain() in {libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE}
 
 
+# What libvirt puts before the part that says something.
+_PREFIXES = (
+    r"^(?:(?:internal error|operation failed|requested operation is not valid): )+"
+)
 _SYSTEM = (libvirt.VIR_ERR_SYSTEM_ERROR,)
 _STARTED = "Is libvirtd (or virtqemud) running there, and does it listen?"
 _CLOCKS = "Check the host's certificate and the clocks of both machines."
@@ -238,7 +242,7 @@ _REASONS = (
     _Reason(
         Conflict,
         "it is already running.",
-        codes=(libvirt.VIR_ERR_OPERATION_INVALID,),
+        codes=(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_INTERNAL_ERROR),
         pattern=r"already (running|active)",
     ),
     _Reason(

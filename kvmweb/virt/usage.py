@@ -11,6 +11,7 @@ from functools import cached_property
 from uuid import UUID
 
 import libvirt
+from lxml import etree
 
 from kvmweb.errors import HostError, Invalid
 from kvmweb.virt.errors import explain, explaining
@@ -140,20 +141,35 @@ def _mentions(conn: libvirt.virConnect, domain: libvirt.virDomain) -> Iterator[s
     """Every path and every remote image that a domain's documents name."""
     for xml in _documents(domain):
         try:
-            root = parse(xml)
+            elements = list(parse(xml).iter(etree.Element))
         except Invalid as error:
             message = f"Nobody can say which files {domain.name()} uses: {error.detail}"
             raise HostError(message) from error
-        for element in root.iter():
+        for element in elements:
             for text in (*element.attrib.values(), (element.text or "").strip()):
                 if str(text).startswith("/"):
                     yield str(text)
-            if element.tag != "source":
-                continue
-            if element.get("protocol"):
-                yield str(element.get("name") or "")
-            if element.get("pool") and element.get("volume"):
-                yield from _named(conn, element.get("pool"), element.get("volume"))
+            if element.tag == "source":
+                yield from _elsewhere(conn, element)
+
+
+def _elsewhere(conn: libvirt.virConnect, source: etree._Element) -> Iterator[str]:
+    """What a disk's source names without a path: a remote image, a pool's volume."""
+    if source.get("protocol"):
+        yield source.get("name", "")
+    pool, volume = source.get("pool"), source.get("volume")
+    if not (pool and volume):
+        return
+    try:
+        yield str(
+            conn.storagePoolLookupByName(pool).storageVolLookupByName(volume).path()
+        )
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in {
+            libvirt.VIR_ERR_NO_STORAGE_POOL,
+            libvirt.VIR_ERR_NO_STORAGE_VOL,
+        }:
+            raise explain(error, f"find the volume {volume} of {pool}") from error
 
 
 def _documents(domain: libvirt.virDomain) -> Iterator[str]:
@@ -181,22 +197,6 @@ def _saved(domain: libvirt.virDomain) -> list[str]:
 
 def _snapshots(domain: libvirt.virDomain) -> list[str]:
     return [each.getXMLDesc(0) for each in domain.listAllSnapshots(0)]
-
-
-def _named(
-    conn: libvirt.virConnect, pool: str | None, volume: str | None
-) -> Iterator[str]:
-    """The path of a volume that a domain names by its pool."""
-    try:
-        found = conn.storagePoolLookupByName(pool).storageVolLookupByName(volume)
-        yield str(found.path())
-    except libvirt.libvirtError as error:
-        if error.get_error_code() in {
-            libvirt.VIR_ERR_NO_STORAGE_POOL,
-            libvirt.VIR_ERR_NO_STORAGE_VOL,
-        }:
-            return
-        raise explain(error, f"find the volume {volume} of {pool}") from error
 
 
 def _user(domain: libvirt.virDomain) -> VolumeUser | None:
