@@ -1,0 +1,40 @@
+"""The one way in: pages and API to Django, each socket to its own application.
+
+Uvicorn hands every request here. A socket's query string is taken out of what the
+server logs, because tokens and tickets travel in it.
+"""
+
+import os
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+from django.utils.module_loading import import_string
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
+pages = get_asgi_application()  # also loads the apps that the sockets stand on
+
+# The longest beginning that fits wins. Console's own table is in its application.
+SOCKETS = {
+    "/ws/live/": "kvmweb.live.consumer.live",
+    "/ws/console/": "guests.consumers.console",
+}
+
+
+async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve one HTTP request or one socket."""
+    if scope["type"] == "http":
+        await pages(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await _socket(scope, receive, send)
+
+
+async def _socket(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    fits = [start for start in SOCKETS if scope["path"].startswith(start)]
+    if not fits:
+        await receive()
+        await send({"type": "websocket.close"})  # before accepting: a plain 403
+        return
+    serve = import_string(SOCKETS[max(fits, key=len)])
+    private = dict(scope)
+    scope["query_string"] = b""
+    await serve(private, receive, send)
