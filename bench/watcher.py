@@ -70,36 +70,11 @@ def measure(place: Path) -> list[Figure]:
 
 
 def _watcher_pids(product: Product) -> list[int]:
-    """The watcher and everything below it."""
-    parents = _parents()
-    below = [product.pid]
-    for pid in below:
-        below += [child for child, parent in parents.items() if parent == pid]
-    roots = [pid for pid in below if "watcher" in _command(pid)]
-    for pid in roots:
-        roots += [c for c, p in parents.items() if p == pid and c not in roots]
-    if not roots:
+    """The watcher, the server it forks from, and its children there."""
+    found = product.pids("watcher")
+    if not found:
         raise RuntimeError("No watcher runs.")
-    return roots
-
-
-def _parents() -> dict[int, int]:
-    found = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            found[int(path.parent.name)] = int(
-                path.read_text().rsplit(")", 1)[1].split()[1]
-            )
-        except OSError:
-            continue  # ended while we looked
-    return found
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
+    return product.pids_below(found)
 
 
 def _cpu_s(pids: list[int]) -> float:

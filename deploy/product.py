@@ -120,6 +120,19 @@ class Product:
             raise RuntimeError("The product is not running.")
         return self._supervisor.pid
 
+    def pids(self, word: str = "") -> list[int]:
+        """The supervisor's processes and theirs, those with `word` in their command."""
+        return [pid for pid in self.pids_below([self.pid]) if word in _command(pid)]
+
+    @staticmethod
+    def pids_below(pids: list[int]) -> list[int]:
+        """These processes and everything below them."""
+        parents = _parents()
+        found = list(pids)
+        for pid in found:
+            found += [c for c, p in parents.items() if p == pid and c not in found]
+        return found
+
     def manage(self, *arguments: str) -> str:
         """What `manage.py` prints for these arguments."""
         done = subprocess.run(
@@ -186,3 +199,22 @@ def _reply(status: int, answer: Any) -> Reply:
     headers = {name.lower(): value for name, value in answer.headers.items()}
     is_json = "json" in headers.get("content-type", "")
     return Reply(status, json.loads(text) if is_json and text else text, headers)
+
+
+def _parents() -> dict[int, int]:
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(path.parent.name)] = int(
+                path.read_text().rsplit(")", 1)[1].split()[1]
+            )
+        except OSError:
+            continue  # ended while we looked
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
