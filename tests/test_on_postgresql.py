@@ -1,0 +1,36 @@
+"""What touches rows is tested on SQLite by every run, and here on PostgreSQL as well."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from deploy.places import ROOT
+from deploy.postgres import Postgres
+
+ROOMS = ["tests/kvmweb", "tests/hosts", "tests/guests"]
+_LIMIT_S = 600
+
+
+def test_the_same_tests_pass_on_postgresql() -> None:
+    with Postgres(Path("/tmp", f"kvmweb-pg-{os.getpid()}")) as database:  # noqa: S108  a socket's path must be short
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-x",
+                "-p",
+                "no:cacheprovider",
+                *ROOMS,
+            ],
+            cwd=ROOT,
+            env=os.environ | {"KVMWEB_DATABASE_URL": database.url},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_LIMIT_S,
+        )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
