@@ -162,7 +162,9 @@ class _Socket:
                 self._refuse(name)
                 continue
             self._listener.filters[name] = hear
-            hub().subscribe(self._listener, name, since)
+            hub().subscribe(self._listener, name)
+        if since:
+            hub().catch_up(self._listener, list(opened), since)
 
     def _refuse(self, name: str) -> None:
         said = "There is no such topic, or it is not yours."

@@ -54,21 +54,20 @@ class Hub:
         for topic in listener.filters:
             self._off(listener, topic)
 
-    def subscribe(self, listener: Listener, topic: str, since: str = "") -> None:
-        """Hand the topic's news to the listener, whose filter for it is set.
-
-        With `since`, also what was said after that time; if that is not known any
-        more, it is told to ask again.
-        """
+    def subscribe(self, listener: Listener, topic: str) -> None:
+        """Hand the topic's news to the listener, whose filter for it is set."""
         self._topics[topic].add(listener)
         listener.tell("subscribed", topic)
-        if not since or not self.connected:
+
+    def catch_up(self, listener: Listener, topics: list[str], since: str) -> None:
+        """Hand on what these topics said after `since`, or say that it is not known."""
+        if not self.connected:
             return  # once Redis is there, everybody is told to ask again
         if since < self._past_since:
             listener.tell("resync")
             return
         for item in self._past:
-            if item.topic == topic and item.at > since:
+            if item.topic in topics and item.at > since:
                 listener.hear(item)
 
     def unsubscribe(self, listener: Listener, topic: str) -> None:
