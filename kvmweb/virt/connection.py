@@ -106,10 +106,13 @@ _UNKNOWN = "what came true there is not known yet."
 
 
 @contextmanager
-def connect(address: Address, *, open_deadline_s: float = OPEN_S) -> Iterator[Host]:
+def connect(
+    address: Address, *, open_deadline_s: float = OPEN_S, fresh: bool = False
+) -> Iterator[Host]:
     """A connected host. Opening takes at most `open_deadline_s`, waiting included.
 
-    At most MAX_PER_HOST at once for one address, and one attempt to connect at a time.
+    `fresh` connects anew even if a warm connection is there. At most MAX_PER_HOST at once
+    for one address, and one attempt to connect at a time.
     Raises Invalid, HostUnreachable, HostError, Unavailable; nothing was done then.
     """
     uri.validate(address)
@@ -117,7 +120,7 @@ def connect(address: Address, *, open_deadline_s: float = OPEN_S) -> Iterator[Ho
     place = _place(address)
     until = time.monotonic() + open_deadline_s
     with place.seat(until):
-        child = place.take(until, open_deadline_s)
+        child = place.take(until, open_deadline_s, fresh=fresh)
         try:
             yield Host(child, uri.label_of(address), None)
         except AppError:
@@ -205,9 +208,9 @@ class _Place:
         finally:
             self._seats.release()
 
-    def take(self, until: float, open_deadline_s: float) -> Child:
+    def take(self, until: float, open_deadline_s: float, *, fresh: bool) -> Child:
         """A warm child, else a new one that is connected."""
-        while child := self._pop():
+        while not fresh and (child := self._pop()):
             if _is_awake(child):
                 return child
             child.kill()
