@@ -1,5 +1,7 @@
 """Operations: queue, lock, progress and record in one row."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class OperationsConfig(AppConfig):
 
     name = "kvmweb.operations"
     label = "operations"
+
+    def ready(self) -> None:
+        """Let live pages listen."""
+        import_module("kvmweb.operations.topics")

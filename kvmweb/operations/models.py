@@ -4,6 +4,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 
 
@@ -36,6 +37,7 @@ class Operation(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+    author = models.CharField(max_length=150, default="")  # a name: outlives the user
     address = models.CharField(max_length=45, blank=True, default="")  # who asked, from
     parent = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="children"
@@ -71,10 +73,26 @@ class Operation(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.guest_name or self.host_name} ({self.state})"
 
+    def get_absolute_url(self) -> str:
+        """Its page."""
+        return reverse("operation", args=[self.pk])
+
     @property
     def active(self) -> bool:
         """Whether it is still to end."""
         return self.state in self.ACTIVE
+
+    @property
+    def subject(self) -> str:
+        """What it is done to, by the name it had: a guest, a host, or the kind itself."""
+        return self.guest_name or self.host_name or self.kind
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from its beginning to its end, None when it never began or still runs."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
 
 
 class LogLine(models.Model):

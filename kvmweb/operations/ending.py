@@ -1,0 +1,108 @@
+"""The end of an operation: its final state and its one audit row, together."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Avg, QuerySet
+from django.utils import timezone
+
+from kvmweb.accounts import audit
+from kvmweb.operations import announce
+from kvmweb.operations.models import Operation
+from kvmweb.operations.registry import label_of
+
+State = Operation.State
+SYSTEM = "kvmweb"  # the author of what nobody asked for
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an operation ended."""
+
+    state: State
+    message: str  # a full sentence
+    error_code: str = ""
+    result: dict[str, Any] | None = None
+    details: dict[str, Any] = field(default_factory=dict)  # for the audit record only
+
+
+def end(row: QuerySet[Operation], how: End) -> Operation | None:
+    """End the one operation that `row` still finds; None when it finds none any more.
+
+    `row` is the compare-and-set: one operation, with the state it must still have.
+    """
+    with transaction.atomic():
+        operation = row.select_for_update().first()
+        if operation is None:
+            return None
+        _write(operation, how)
+        record(operation, how.state, how.details)
+    announce.changed(operation)
+    if operation.parent_id:
+        settle(operation.parent_id)
+    return operation
+
+
+def settle(parent_id: Any) -> None:
+    """Let a group follow its children: its progress is theirs, its end their last one's."""
+    group = Operation.objects.filter(pk=parent_id, state=State.RUNNING, worker="")
+    children = Operation.objects.filter(parent=parent_id)
+    if children.filter(state__in=Operation.ACTIVE).exists():
+        done = children.aggregate(done=Avg("progress"))["done"] or 0
+        group.filter(progress__lt=done).update(progress=done)
+        return
+    end(group, _end_of(list(children)))
+
+
+def record(operation: Operation, outcome: str, details: dict[str, Any]) -> None:
+    """One audit row for this operation."""
+    audit.record(
+        operation.kind,
+        actor=operation.author or SYSTEM,
+        target=_target(operation),
+        outcome=outcome,
+        address=operation.address,
+        details={
+            "operation": str(operation.pk),
+            "name": operation.guest_name or operation.host_name,
+            **details,
+        },
+    )
+
+
+def _write(operation: Operation, how: End) -> None:
+    operation.state = how.state
+    operation.finished_at = timezone.now()
+    operation.lease_until = None
+    operation.message = how.message
+    if how.state == State.SUCCEEDED:
+        operation.progress = 1
+    else:
+        operation.error_code = how.error_code
+        operation.error_message = how.message
+    if how.result is not None:
+        operation.result = how.result
+    operation.save()
+
+
+def _target(operation: Operation) -> str:
+    if operation.guest:
+        return f"guest:{operation.guest}"
+    if operation.host is not None:
+        return f"host:{operation.host}"
+    return f"operation:{operation.pk}"
+
+
+def _end_of(children: list[Operation]) -> End:
+    failed = [c.subject for c in children if c.state == State.FAILED]
+    stopped = [c.subject for c in children if c.state == State.CANCELLED]
+    label = label_of(children[0].kind) if children else "nothing"
+    if failed:
+        names = ", ".join(failed[:5]) + (" and others" if len(failed) > 5 else "")
+        message = f"{len(failed)} of {len(children)} failed to {label}: {names}."
+        return End(State.FAILED, message, "children_failed")
+    if stopped:
+        message = f"{len(stopped)} of {len(children)} were cancelled."
+        return End(State.CANCELLED, message, "cancelled")
+    return End(State.SUCCEEDED, f"All {len(children)} are done ({label}).")

@@ -1,0 +1,88 @@
+"""Which operations somebody sees, and lists of them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from kvmweb.accounts import gate
+from kvmweb.accounts.models import User
+from kvmweb.operations.models import LogLine, Operation
+
+GuestsOf = Callable[
+    [User], Iterable[UUID]
+]  # or a query of UUIDs: it becomes a subquery
+_guests_of: list[GuestsOf] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to; empty: everything they may see."""
+
+    state: str = ""  # one of State, or "active"
+    kind: str = ""
+    guest: UUID | None = None
+    host: int | None = None
+    parent: UUID | None = None
+    search: str = ""  # in the names of guest, host, author and kind
+
+
+def visible_guests(guests_of: GuestsOf) -> GuestsOf:
+    """Plug: the guests whose operations a user may see beside their own ones."""
+    _guests_of.append(guests_of)
+    return guests_of
+
+
+def guests_of(user: User) -> list[Iterable[UUID]]:
+    """The UUIDs of guests whose operations this user may see, one entry for each plug."""
+    return [each(user) for each in _guests_of]
+
+
+def visible(user: User) -> QuerySet[Operation]:
+    """The operations this user may see: all, or their own and those on their guests."""
+    if gate.sees_all(user):
+        return Operation.objects.all()
+    mine = Q(requested_by=user)
+    for guests in guests_of(user):
+        mine |= Q(guest__in=guests)
+    return Operation.objects.filter(mine)
+
+
+def listing(user: User, filters: Filters) -> QuerySet[Operation]:
+    """Those of `visible` that fit, newest first."""
+    rows = visible(user)
+    if filters.state == "active":
+        rows = rows.filter(state__in=Operation.ACTIVE)
+    elif filters.state:
+        rows = rows.filter(state=filters.state)
+    if filters.kind:
+        rows = rows.filter(kind=filters.kind)
+    for column in ("guest", "host", "parent"):
+        if (value := getattr(filters, column)) is not None:
+            rows = rows.filter(**{column: value})
+    for word in filters.search.split()[:8]:
+        rows = rows.filter(
+            Q(guest_name__icontains=word)
+            | Q(host_name__icontains=word)
+            | Q(author__icontains=word)
+            | Q(kind__icontains=word)
+        )
+    return rows
+
+
+def drawer(user: User) -> list[Operation]:
+    """What the drawer of every page shows: those that go on, then the last that ended."""
+    active = list(listing(user, Filters(state="active"))[:20])
+    ended = visible(user).exclude(state__in=Operation.ACTIVE).order_by("-finished_at")
+    return [*active, *ended[: max(0, 10 - len(active))]]
+
+
+def log(operation: Operation) -> QuerySet[LogLine]:
+    """What it did, oldest first."""
+    return LogLine.objects.filter(operation=operation)
+
+
+def children(operation: Operation) -> QuerySet[Operation]:
+    """Its parts, in the order they were asked for."""
+    return Operation.objects.filter(parent=operation).order_by("created_at", "pk")

@@ -1,0 +1,60 @@
+"""What runs beside Celery in each worker: a look into the table that needs no broker."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from celery import bootsteps, current_app
+from django.db import DatabaseError, connections
+
+from kvmweb.operations import hints, leases, queue, services
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+SWEEP_S = 10.0
+_THREADS = 16  # at once, Celery's own included
+
+
+class Looking(bootsteps.StartStopStep):
+    """Looks every 2 s for what no message brought, and sweeps every 10 s."""
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        self._end = threading.Event()
+        self._swept_at = float("-inf")
+
+    def start(self, parent: Any) -> None:
+        """Begin, whether the broker is there or not."""
+        threading.Thread(target=self._look, name="looking", daemon=True).start()
+
+    def stop(self, parent: Any) -> None:
+        """Look no more; what runs may end."""
+        self._end.set()
+
+    def _look(self) -> None:
+        while not self._end.is_set():
+            try:
+                self._once()
+            except DatabaseError as error:
+                logger.warning("The queue cannot be read: %s", error)
+                connections.close_all()
+            self._end.wait(LOOK_S)
+
+    def _once(self) -> None:
+        now = time.monotonic()
+        if now - self._swept_at >= SWEEP_S:
+            self._swept_at = now
+            services.sweep()
+        if queue.anything() and leases.running() < _THREADS:
+            threading.Thread(target=_run, name="looked", daemon=True).start()
+
+
+def _run() -> None:
+    try:
+        current_app.tasks[hints.TASK].run()
+    except DatabaseError as error:
+        logger.warning("The queue cannot be read: %s", error)
+    finally:
+        connections.close_all()
