@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.request import split_domain_port, validate_host
 
+from kvmweb.accounts import bearer
 from kvmweb.accounts.models import User
 
 T = TypeVar("T")
@@ -32,7 +33,10 @@ class Caller:
 
     def user(self) -> User | None:
         """Who it is now; None once signed out, disabled, revoked or expired."""
-        if self.token or not self.session_key:
+        if self.token:
+            token = bearer.find(self.token)
+            return token.user if token else None
+        if not self.session_key:
             return None
         request = HttpRequest()
         request.session = _sessions.SessionStore(self.session_key)
