@@ -71,7 +71,8 @@ def _sentence(text: str) -> str:
 def _text_of(error: libvirt.libvirtError) -> str:
     """One line of libvirt's text, short, without control characters."""
     text = re.sub(r"[\x00-\x1f\x7f]+", " ", error.get_error_message() or str(error))
-    return re.sub(_PREFIXES, "", " ".join(text.split()), flags=re.IGNORECASE)[:600]
+    line = re.sub(_PREFIXES, "", " ".join(text.split()), flags=re.IGNORECASE)
+    return re.sub(_OUR_FILES, r"\1", line)[:600]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ def _of_rpc(error: libvirt.libvirtError) -> bool:
 _PREFIXES = (
     r"^(?:(?:internal error|operation failed|requested operation is not valid): )+"
 )
+# Files that we wrote for libvirt to read; where they lay is nobody's business.
+_OUR_FILES = r"\S*/((?:cacert|clientcert|clientkey)\.pem)"
 _SYSTEM = (libvirt.VIR_ERR_SYSTEM_ERROR,)
 _STARTED = "Is libvirtd (or virtqemud) running there, and does it listen?"
 _CLOCKS = "Check the host's certificate and the clocks of both machines."
@@ -144,6 +147,34 @@ _REASONS = (
         "Is the host on, and does a firewall drop the port?",
         codes=_SYSTEM,
         pattern=r"connect.*(timed out|no route to host|unreachable|host is down)",
+    ),
+    _Reason(
+        HostUnreachable,
+        "the client certificate given here was not signed by the authority given here.",
+        "Give the certificate of the authority (CA) that signed both sides.",
+        pattern=r"our own certificate .*failed validation",
+        when=_of_rpc,
+    ),
+    _Reason(
+        HostUnreachable,
+        "the client certificate and the key given here do not belong together.",
+        "Give the key that the certificate was made from.",
+        pattern=r"certificate and the given key do not match",
+        when=_of_rpc,
+    ),
+    _Reason(
+        HostUnreachable,
+        "the host did not accept us by our certificate.",
+        "Give a client certificate that the host's own authority signed.",
+        pattern=r"unable to read tls confirmation",
+        when=_of_rpc,
+    ),
+    _Reason(
+        HostUnreachable,
+        "what answers there is not libvirt.",
+        "Check the port, and that the transport is the one the host listens for.",
+        pattern=r"bytes received from server too (large|small)|tls handshake failed",
+        when=_of_rpc,
     ),
     _Reason(
         HostUnreachable,

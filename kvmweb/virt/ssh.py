@@ -45,6 +45,16 @@ _REASONS = (
         "Compare its new key with the host itself, then trust it.",
     ),
     (
+        "invalid format",
+        "the private key cannot be read.",
+        "Give it in OpenSSH's form, without a passphrase.",
+    ),
+    (
+        "error in libcrypto",
+        "the private key cannot be read.",
+        "Give it whole, in OpenSSH's form, without a passphrase.",
+    ),
+    (
         "Permission denied",
         "the host does not accept this user's key.",
         "Is the public key in authorized_keys of that user on the host?",
@@ -83,16 +93,6 @@ _REASONS = (
         "open failed",
         "what was asked for on the host does not answer.",
         "Does libvirtd run there, and may this user open its socket (group libvirt)?",
-    ),
-    (
-        "invalid format",
-        "the private key cannot be read.",
-        "Give it in OpenSSH's form, without a passphrase.",
-    ),
-    (
-        "error in libcrypto",
-        "the private key cannot be read.",
-        "Give it whole, in OpenSSH's form, without a passphrase.",
     ),
 )
 
