@@ -42,6 +42,7 @@ class Operation(models.Model):
     parent = models.ForeignKey(
         "self", null=True, on_delete=models.CASCADE, related_name="children"
     )
+    cancellable = models.BooleanField(default=False)  # also while it runs
     params = models.JSONField(default=dict)  # never secrets
     result = models.JSONField(default=dict)
     message = models.TextField(blank=True, default="")  # the sentence at the end

@@ -1,13 +1,15 @@
 """Which operations somebody sees, and lists of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from kvmweb.accounts import gate
 from kvmweb.accounts.models import User
+from kvmweb.operations.json import operation_json
 from kvmweb.operations.models import LogLine, Operation
 
 GuestsOf = Callable[
@@ -86,3 +88,13 @@ def log(operation: Operation) -> QuerySet[LogLine]:
 def children(operation: Operation) -> QuerySet[Operation]:
     """Its parts, in the order they were asked for."""
     return Operation.objects.filter(parent=operation).order_by("created_at", "pk")
+
+
+def as_json(operations: Sequence[Operation]) -> list[dict[str, Any]]:
+    """All of these as JSON, with their children, in one query."""
+    pks = [operation.pk for operation in operations]
+    rows = Operation.objects.filter(parent__in=pks).order_by("created_at", "pk")
+    children: dict[Any, list[str]] = {}
+    for pk, parent in rows.values_list("pk", "parent"):
+        children.setdefault(parent, []).append(str(pk))
+    return [operation_json(each, children.get(each.pk, [])) for each in operations]

@@ -74,11 +74,6 @@ def kind_of(name: str) -> Kind:
         raise Invalid(message) from None
 
 
-def cancellable(name: str) -> bool:
-    """Whether operations of this kind can be stopped while they run."""
-    return name in _kinds and _kinds[name].cancellable
-
-
 def label_of(name: str) -> str:
     """A word for people: "force off" of "guest.force-off"."""
     return name.rpartition(".")[2].replace("-", " ").replace("_", " ")

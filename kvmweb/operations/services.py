@@ -15,7 +15,7 @@ from kvmweb.errors import Conflict
 from kvmweb.operations import announce, hints, queue
 from kvmweb.operations.ending import End, end, record, settle
 from kvmweb.operations.models import Operation
-from kvmweb.operations.registry import cancellable, kind_of, label_of
+from kvmweb.operations.registry import kind_of, label_of
 
 State = Operation.State
 _FORGOTTEN_AFTER = timedelta(seconds=5)  # then its hint counts as lost
@@ -41,7 +41,7 @@ def submit(  # noqa: PLR0913 - the columns of a row, by name
     after `expires_s`, it fails instead of running late; None: it may wait for ever.
     Raises Conflict, which names it, when the guest has another one that has not ended.
     """
-    kind_of(kind)
+    declared = kind_of(kind)
     now = timezone.now()
     operation = Operation(
         kind=kind,
@@ -53,6 +53,7 @@ def submit(  # noqa: PLR0913 - the columns of a row, by name
         author=by.username if by else "",
         address=address,
         parent=parent,
+        cancellable=declared.cancellable,
         params=params or {},
         created_at=now,
         expires_at=now + timedelta(seconds=expires_s) if expires_s else None,
@@ -75,6 +76,7 @@ def group(kind: str, *, by: User | None, address: str = "", **about: Any) -> Ope
         author=by.username if by else "",
         address=address,
         started_at=timezone.now(),
+        cancellable=True,
         **about,
     )
     _insert(parent)
@@ -99,7 +101,7 @@ def cancel(operation: Operation, *, by: User, address: str = "") -> Operation:
     children = Operation.objects.filter(parent=operation, state__in=Operation.ACTIVE)
     if not operation.worker:
         _cancel_all(list(children), by=by, address=address)
-    elif not cancellable(operation.kind):
+    elif not operation.cancellable:
         label = label_of(operation.kind)
         raise Conflict(f"“{label}” cannot be stopped half way; it will end by itself.")
     return _wish_cancelled(operation, by=by, address=address)

@@ -7,6 +7,7 @@ from kvmweb.accounts.models import User
 from kvmweb.errors import NotFound
 from kvmweb.live.topics import Filter, everything, topic
 from kvmweb.operations import queries
+from kvmweb.operations.json import for_user
 
 
 @topic("operations")
@@ -20,6 +21,6 @@ def operations(user: User, ident: str | None) -> Filter:
 
     def mine(_kind: str, data: dict[str, Any]) -> dict[str, Any] | None:
         theirs = data["requested_by"] == user.username or data["guest"] in guests
-        return data if theirs else None
+        return for_user(data, user) if theirs else None
 
     return mine
