@@ -50,11 +50,19 @@ class NotFound(AppError):
 
     status, code, title = 404, "not_found", "Not found"
 
+    def __init__(self, detail: str, *, hint: str = "", hidden: str = "") -> None:
+        super().__init__(detail, hint=hint)
+        self.hidden = hidden  # the topic of what is there but not theirs; for the audit
+
 
 class Conflict(AppError):
     """It is busy, or its state does not allow this; says with what."""
 
     status, code, title = 409, "conflict", "Busy or conflicting"
+
+    def __init__(self, detail: str, *, hint: str = "", operation: str = "") -> None:
+        super().__init__(detail, hint=hint)
+        self.operation = operation  # the id of the one that is in the way
 
 
 class Invalid(AppError):

@@ -1,8 +1,25 @@
-"""What every answer passes: a strict content security policy, and the declared right."""
+"""What every request passes: who asks, the declared right, and errors told as they are.
+
+From outside in: ContentSecurityPolicy, Answers (errors of the API become problems), then
+Django's own, People (who asks, from where), Doors (may they).
+"""
 
 from collections.abc import Callable
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import unquote
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+
+from kvmweb import answers
+from kvmweb.accounts import bearer
+from kvmweb.accounts.gate import need
+from kvmweb.accounts.models import Token
+from kvmweb.accounts.requests import UserRequest, client_address
+from kvmweb.accounts.routes import declared
+from kvmweb.doors import is_api, need_clean_text
+from kvmweb.errors import AppError, Forbidden, Invalid, NotKnown
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -11,6 +28,7 @@ POLICY = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+TOKEN_DOORS = ("/api/", "/metrics")  # elsewhere only a browser's session counts
 
 
 class ContentSecurityPolicy:
@@ -25,11 +43,85 @@ class ContentSecurityPolicy:
         return response
 
 
+class Answers:
+    """Whatever goes wrong under /api/ is a problem document, whoever noticed it."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            need_clean_text(unquote(request.META.get("QUERY_STRING", "")))
+            need_clean_text(request.path_info)
+        except Invalid:
+            return answers.bad_request(request)
+        response = self.get_response(request)
+        if is_api(request) and response.status_code >= HTTPStatus.BAD_REQUEST:
+            return answers.as_problem(response)
+        return response
+
+
+class People:
+    """Says who asks and from where: a token's user, else the session's."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        asked = cast(UserRequest, request)
+        asked.client_address = client_address(request)
+        asked.token = None
+        text = bearer.in_header(request.headers.get("Authorization", ""))
+        if text is not None and request.path_info.startswith(TOKEN_DOORS):
+            # A browser never adds this header by itself: no forgery across sites.
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+            request.user = AnonymousUser()
+            asked.token = bearer.find(text)
+            if asked.token is None:
+                return answers.refusal(request, NotKnown("This token is not valid."))
+            request.user = asked.token.user
+        return self.get_response(request)
+
+
 class Doors:
-    """Shuts every door that declares no right."""
+    """Shuts every door that declares no right, or one that the sender has not."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view: Callable[..., HttpResponse],
+        _args: object,
+        _kwargs: object,
+    ) -> HttpResponse | None:
+        """Ask the gate before anything of the body is read."""
+        try:
+            right = declared(view, request.method)
+            if right is None:
+                raise Forbidden("This door declares no right, so it is shut.")
+            need(request.user, right)
+            _need_scope(cast(UserRequest, request))
+        except AppError as error:
+            return answers.refusal(request, error)
+        return None
+
+    def process_exception(
+        self, request: HttpRequest, error: Exception
+    ) -> HttpResponse | None:
+        """Tell what a view raised; what is not ours to tell goes on as a 500."""
+        explained = answers.explain(error)
+        return answers.refusal(request, explained) if explained else None
+
+
+def _need_scope(request: UserRequest) -> None:
+    """Nothing, unless a token for reading is used to change something."""
+    token = request.token
+    if token is None or request.method in answers.SAFE:
+        return
+    if token.scope == Token.Scope.READ:
+        raise Forbidden("This token may only read.")

@@ -17,6 +17,10 @@ REDIS_URL = os.environ.get("KVMWEB_REDIS_URL") or f"unix://{DATA_DIR}/redis.sock
 ADMIN_PASSWORD = os.environ.get("KVMWEB_ADMIN_PASSWORD", "")
 LOCAL_HOST = os.environ.get("KVMWEB_LOCAL_HOST", "auto")
 HTTPS = os.environ.get("KVMWEB_HTTPS", "off") == "on"
+# Addresses or networks of proxies whose X-Forwarded-For is believed; "unix" for a socket.
+TRUSTED_PROXY = tuple(
+    os.environ.get("KVMWEB_TRUSTED_PROXY", "").replace(",", " ").split()
+)
 
 
 def _kept_secret(name: str) -> str:
@@ -62,6 +66,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "kvmweb.middleware.ContentSecurityPolicy",
+    "kvmweb.middleware.Answers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -69,7 +74,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "kvmweb.middleware.People",
     "kvmweb.middleware.Doors",
+    "kvmweb.operations.idempotency.Idempotency",
 ]
 ROOT_URLCONF = "kvmweb.urls"
 ASGI_APPLICATION = "kvmweb.asgi.application"
@@ -112,6 +119,15 @@ CELERY_BROKER_URL = (
     if REDIS_URL.startswith("unix://")
     else REDIS_URL
 )
+CELERY_BEAT_SCHEDULE = {
+    # A message that waited until the next one was due is worth nothing: it expires.
+    "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},
+    "forget": {
+        "task": "operations.forget",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
+}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
@@ -135,6 +151,7 @@ SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_FAILURE_VIEW = "kvmweb.answers.forged"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 3600 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

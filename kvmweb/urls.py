@@ -1,5 +1,18 @@
-"""Which address leads to which door."""
+"""Which address leads to which door. Each app's own addresses hang below "/"."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from kvmweb.api import api, docs, openapi
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/openapi.json", openapi, name="openapi"),
+    path("api/v1/docs", docs, name="docs"),
+    path("api/v1/", api.urls),
+    path("", include("kvmweb.accounts.urls")),
+    path("", include("kvmweb.operations.urls")),
+    path("", include("hosts.urls")),
+    path("", include("guests.urls")),
+]
+handler400 = "kvmweb.answers.bad_request"
+handler404 = "kvmweb.answers.not_found"
+handler500 = "kvmweb.answers.failed"

@@ -1,5 +1,7 @@
 """People, their rights, and the record of what they did."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class AccountsConfig(AppConfig):
 
     name = "kvmweb.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        """Register the check that every door declares a right."""
+        import_module("kvmweb.accounts.routes")

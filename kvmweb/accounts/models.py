@@ -1,12 +1,15 @@
 """Rows: people, their tokens, and the audit record."""
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from kvmweb.errors import Forbidden
 
 
 class Role(models.TextChoices):
@@ -38,7 +41,7 @@ class User(AbstractBaseUser):
         unique=True,
         validators=[
             RegexValidator(
-                r"^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$",
+                r"^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?\Z",
                 "Use lower-case letters, digits, dots, dashes, @ and underscores.",
             )
         ],
@@ -48,6 +51,7 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    sessions_ended = models.PositiveIntegerField(default=0)  # times all were ended
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -59,6 +63,14 @@ class User(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.username
+
+    def get_session_auth_hash(self) -> str:
+        """What a session must carry: changes with the password and when all are ended."""
+        return salted_hmac(
+            "kvmweb.accounts.session",
+            f"{self.password}:{self.sessions_ended}",
+            algorithm="sha256",
+        ).hexdigest()
 
 
 class Token(models.Model):
@@ -103,6 +115,18 @@ class SignInFailure(models.Model):
         return f"{self.username} at {self.at:%F %T}"
 
 
+class AuditEntries(models.QuerySet["AuditEntry"]):
+    """Reads and adds; refuses the rest, before the database does."""
+
+    def update(self, **_columns: object) -> NoReturn:
+        """Never."""
+        raise Forbidden("The audit record is never changed.")
+
+    def delete(self) -> NoReturn:
+        """Never."""
+        raise Forbidden("The audit record is never deleted.")
+
+
 class AuditEntry(models.Model):
     """What somebody did or was refused. The database itself refuses change and delete."""
 
@@ -114,8 +138,38 @@ class AuditEntry(models.Model):
     outcome = models.CharField(max_length=16)  # accepted succeeded failed refused …
     details = models.JSONField(default=dict)
 
+    objects = AuditEntries.as_manager()
+
     class Meta:
         ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["actor", "-at"])]
 
     def __str__(self) -> str:
         return f"{self.actor} {self.action} {self.target}: {self.outcome}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add it. Raises Forbidden when it was there before."""
+        if not self._state.adding:
+            raise Forbidden("The audit record is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        """Never."""
+        raise Forbidden("The audit record is never deleted.")
+
+
+class Heartbeat(models.Model):
+    """One process of ours, and when it last said that it is alive."""
+
+    kind = models.CharField(max_length=20)  # worker, watcher, console, beat
+    name = models.CharField(max_length=100)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["kind", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "name"], name="one_beat_a_process")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

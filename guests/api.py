@@ -1,0 +1,5 @@
+"""The API of guests."""
+
+from ninja import Router
+
+router = Router()

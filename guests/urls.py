@@ -1,0 +1,5 @@
+"""Addresses of guests."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

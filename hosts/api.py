@@ -1,0 +1,5 @@
+"""The API of hosts."""
+
+from ninja import Router
+
+router = Router()

@@ -1,0 +1,5 @@
+"""The API of kvmweb/accounts."""
+
+from ninja import Router
+
+router = Router()

@@ -1,0 +1,5 @@
+"""Addresses of kvmweb/accounts."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

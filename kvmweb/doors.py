@@ -1,0 +1,177 @@
+"""The frame of every door of the API: pages of lists, problems, answers, strict JSON.
+
+`GET` lists take `Query[PageQuery]` and answer `Page[Out]` made by `paged`; a POST that
+changes a hypervisor answers `accepted(operation)`; errors are raised, never returned.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, NoReturn, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from ninja import Field, Schema
+from ninja.parser import Parser
+from ninja.responses import Status
+
+from kvmweb.errors import AppError, Conflict, Invalid, TooMany
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=Model)
+
+API = "/api/"
+PROBLEM_TYPE = "application/problem+json"
+MAX_INT = 2**63 - 1  # what the databases can hold
+
+
+class Problem(Schema):
+    """What went wrong, as RFC 9457 says it (application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str | None = None
+    errors: dict[str, list[str]] | None = None
+    operation: str | None = None
+
+
+class PageQuery(Schema):
+    """Which part of a list is asked for."""
+
+    limit: int = Field(50, ge=1, le=500)
+    offset: int = Field(0, ge=0, le=2**31)
+    search: str = Field("", max_length=200)
+    ordering: str = Field("", max_length=200)
+
+
+class Page(Schema, Generic[T]):
+    """Part of a list, and how long the whole of it is."""
+
+    items: list[T]
+    count: int
+
+
+def paged(
+    rows: QuerySet[Row],
+    query: PageQuery,
+    *,
+    ordering: Mapping[str, str | Sequence[str]],
+    search: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The asked page of these rows, as `Page` wants it; two queries.
+
+    `ordering` maps the words a caller may use ("name", also "-name") to columns; `search`
+    names the columns looked through. Raises Invalid for any other word.
+    """
+    if query.search and search:
+        found = Q()
+        for column in search:
+            found |= Q((f"{column}__icontains", query.search))
+        rows = rows.filter(found)
+    if query.ordering:
+        rows = rows.order_by(*ordered(query.ordering, ordering))
+    return {
+        "items": list(rows[query.offset : query.offset + query.limit]),
+        "count": rows.count(),
+    }
+
+
+def ordered(asked: str, allowed: Mapping[str, str | Sequence[str]]) -> list[str]:
+    """Columns to order by; a comma stands between words. Raises Invalid."""
+    columns: list[str] = []
+    for word in asked.split(","):
+        sign, name = ("-", word[1:]) if word.startswith("-") else ("", word)
+        if name not in allowed:
+            sentence = f"Order by one of {', '.join(sorted(allowed))}."
+            raise Invalid(sentence, errors={"ordering": [sentence]})
+        names = allowed[name]
+        names = [names] if isinstance(names, str) else names
+        columns += [f"{sign}{column}" for column in names]
+    return [*columns, "pk"]
+
+
+def accepted(operation: T) -> Status[T]:
+    """Answer 202 with this operation; the frame adds its Location."""
+    return Status(202, operation)
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether a program asks, who wants a problem document and not a page."""
+    return request.path_info.startswith(API)
+
+
+def problem(error: AppError) -> HttpResponse:
+    """The error as a problem document."""
+    body: dict[str, Any] = {
+        "type": f"urn:kvmweb:problem:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+    }
+    if error.hint:
+        body["hint"] = error.hint
+    if isinstance(error, Invalid) and error.errors:
+        body["errors"] = error.errors
+    if isinstance(error, Conflict) and error.operation:
+        body["operation"] = error.operation
+    response = HttpResponse(
+        json.dumps(body),
+        status=error.status,
+        content_type=PROBLEM_TYPE,
+        headers={"Cache-Control": "no-store"},
+    )
+    if isinstance(error, TooMany):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="kvmweb"'
+    return response
+
+
+class StrictParser(Parser):
+    """JSON as the RFC has it: UTF-8, finite numbers, no NUL and no half characters."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """The body's value. Raises Invalid with a sentence that says where it is wrong."""
+        try:
+            body: dict[str, Any] = json.loads(
+                request.body.decode(), parse_constant=_no_constant
+            )
+        except UnicodeDecodeError as error:
+            raise Invalid("The body is not UTF-8.") from error
+        except RecursionError as error:
+            raise Invalid("The body is nested too deeply.") from error
+        except ValueError as error:
+            raise Invalid(f"The body is not JSON: {error}.") from error
+        try:
+            _need_clean(body)
+        except RecursionError as error:
+            raise Invalid("The body is nested too deeply.") from error
+        return body
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _need_clean(value: object) -> None:
+    """Nothing. Raises Invalid for text or numbers that no database could keep."""
+    if isinstance(value, str):
+        need_clean_text(value)
+    elif isinstance(value, int | float) and not -MAX_INT - 1 <= value <= MAX_INT:
+        raise Invalid("The body holds a number that is too big.")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _need_clean(key)
+            _need_clean(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _need_clean(inner)
+
+
+def need_clean_text(text: str) -> None:
+    """Nothing. Raises Invalid for a NUL or half of a surrogate pair."""
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise Invalid("Text may hold neither NUL characters nor lone surrogates.")

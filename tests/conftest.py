@@ -1,0 +1,197 @@
+"""What every test may ask for: people, their browsers and tokens, a private Redis.
+
+Tests own their data folder and their Redis: both are named in the environment before
+Django reads its settings. The database is SQLite in that folder, or what
+KVMWEB_DATABASE_URL names.
+"""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(tempfile.mkdtemp(prefix="kvmweb-test-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+os.environ["KVMWEB_DATA_DIR"] = str(FOLDER)
+os.environ["KVMWEB_REDIS_URL"] = f"unix://{FOLDER}/redis.sock"
+os.environ["KVMWEB_LOCAL_HOST"] = "off"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
+
+import pytest  # noqa: E402  # the environment comes first
+from django.conf import settings  # noqa: E402
+from django.db import connections  # noqa: E402
+from django.db.backends.sqlite3.operations import DatabaseOperations  # noqa: E402
+from django.test import Client  # noqa: E402
+
+from tests.waiting import until  # noqa: E402
+
+PASSWORD = "a long enough word"
+AUDIT = "accounts_auditentry"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """Argon2 is slow on purpose; nothing here is worth guessing."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A file, so that several threads and processes see one SQLite database."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database.setdefault("TEST", {})["NAME"] = str(FOLDER / "test.sqlite3")
+        connections["default"].settings_dict.setdefault("TEST", {})["NAME"] = str(
+            FOLDER / "test.sqlite3"
+        )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_goes_past_the_audit_guard() -> None:
+    """SQLite empties tables with DELETE, which the audit record's trigger refuses."""
+    plain = DatabaseOperations.execute_sql_flush
+
+    def flush(self: Any, statements: list[str]) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type='trigger' AND tbl_name=%s",
+                [AUDIT],
+            )
+            guards = cursor.fetchall()
+            for name, _ in guards:
+                cursor.execute(f"DROP TRIGGER {name}")
+            plain(self, statements)
+            for _, statement in guards:
+                cursor.execute(statement)
+
+    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """A private Redis for all tests that need one; its URL, as the settings have it."""
+    socket = FOLDER / "redis.sock"
+    words = (
+        f"redis-server --port 0 --unixsocket {socket} --daemonize no --appendonly no"
+    )
+    server = subprocess.Popen(
+        [*words.split(), "--save", "", "--dir", str(FOLDER)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    until(socket.exists, 10, why="Redis did not make its socket.")
+    yield f"unix://{socket}"
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture
+def admin(db: None) -> Any:
+    """Somebody who may do everything."""
+    return _person("anna", "admin")
+
+
+@pytest.fixture
+def operator(db: None) -> Any:
+    """Somebody who runs all guests."""
+    return _person("olga", "operator")
+
+
+@pytest.fixture
+def user(db: None) -> Any:
+    """Somebody with nothing but their own guests."""
+    return _person("uwe", "user")
+
+
+@pytest.fixture
+def disabled(db: None) -> Any:
+    """Somebody who was an admin once."""
+    person = _person("dora", "admin")
+    person.is_active = False
+    person.save()
+    return person
+
+
+@pytest.fixture
+def anonymous(db: None) -> Client:
+    """A browser nobody signed in with."""
+    return Client()
+
+
+@pytest.fixture
+def as_admin(admin: Any) -> Client:
+    """The admin's browser."""
+    return _browser(admin)
+
+
+@pytest.fixture
+def as_operator(operator: Any) -> Client:
+    """The operator's browser."""
+    return _browser(operator)
+
+
+@pytest.fixture
+def as_user(user: Any) -> Client:
+    """The user's browser."""
+    return _browser(user)
+
+
+@pytest.fixture
+def token_of(db: None) -> Callable[..., str]:
+    """Makes tokens: `token_of(admin)`, `token_of(admin, scope="read")`; their text."""
+    from kvmweb.accounts import bearer
+    from kvmweb.accounts.models import Token
+
+    def make(person: Any, *, scope: str = "write", **columns: Any) -> str:
+        secret = bearer.new_secret()
+        Token.objects.create(
+            user=person,
+            name="test",
+            scope=scope,
+            prefix=secret.prefix,
+            digest=secret.digest,
+            **columns,
+        )
+        return secret.text
+
+    return make
+
+
+@pytest.fixture
+def admin_token(admin: Any, token_of: Callable[..., str]) -> str:
+    """A token that may do everything."""
+    return token_of(admin)
+
+
+@pytest.fixture
+def admin_read_token(admin: Any, token_of: Callable[..., str]) -> str:
+    """A token that may see everything and change nothing."""
+    return token_of(admin, scope="read")
+
+
+@pytest.fixture
+def user_token(user: Any, token_of: Callable[..., str]) -> str:
+    """A user's token."""
+    return token_of(user)
+
+
+@pytest.fixture
+def by_token() -> Callable[[str], Client]:
+    """A program's client: `by_token(admin_token).get("/api/v1/me/")`."""
+    return lambda text: Client(headers={"Authorization": f"Bearer {text}"})
+
+
+def _person(username: str, role: str) -> Any:
+    from kvmweb.accounts.models import User
+
+    return User.objects.make(username, PASSWORD, role)
+
+
+def _browser(person: Any) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
