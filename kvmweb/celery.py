@@ -12,6 +12,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=False,  # lost messages are sent again by the sweep, never twice run
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # for ever: the workers need no broker to work
     broker_transport_options={
         "socket_timeout": 2,
         "socket_connect_timeout": 2,
