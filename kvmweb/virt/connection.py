@@ -168,7 +168,9 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """To the child: nobody needs you; leave after half a minute."""
+    """To the child: nobody needs you; leave when that stays so for this long."""
+
+    patience_s: float = _IDLE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +320,7 @@ def _serve(channel: Channel, address: Address) -> None:
 
 
 def _answer(channel: Channel, connection: libvirt.virConnect) -> None:
-    patience_s = None
+    patience_s: float | None = None
     while channel.poll(patience_s):
         try:
             message = channel.recv()
@@ -326,7 +328,7 @@ def _answer(channel: Channel, connection: libvirt.virConnect) -> None:
             return
         match message:
             case _Rest():
-                patience_s = _IDLE_S
+                patience_s = message.patience_s
             case _Wake():
                 patience_s = None
                 channel.send(bool(connection.isAlive()))
