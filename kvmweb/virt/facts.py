@@ -77,17 +77,26 @@ class Status:
 
 
 def facts_of_xml(
-    xml: str, inactive_xml: str, status: Status, *, addresses: Addresses | None = None
+    xml: str,
+    inactive_xml: str,
+    status: Status,
+    *,
+    addresses: Addresses | None = None,
+    problem: str = "",
 ) -> DomainFacts:
-    """Facts from a domain's documents; never raises, whatever they hold."""
-    doc, problem = _understood(xml)
+    """Facts from a domain's documents; never raises, whatever they hold.
+
+    `problem` is why there is no document.
+    """
+    doc, unread = _understood(xml)
     machine = doc.os or OS.make()
     state, reason = state_of(status.state, status.reason)
     vcpus_max = _within(doc.vcpus, default=1)
     memory_max = _within(doc.memory)
     return DomainFacts(
         uuid=status.uuid,
-        name=status.name,
+        name=doc.name
+        or status.name,  # a handle keeps its name when the guest is renamed
         state=state,
         reason=reason,
         persistent=status.persistent,
@@ -113,7 +122,7 @@ def facts_of_xml(
         xml=xml,
         inactive_xml=inactive_xml,
         started_at=status.started_at,
-        problem=problem,
+        problem=problem or unread,
     )
 
 
@@ -124,6 +133,32 @@ def with_addresses(facts: DomainFacts, addresses: Addresses) -> DomainFacts:
         for each in facts.nics
     )
     return facts if nics == facts.nics else replace(facts, nics=nics)
+
+
+def refreshed(before: DomainFacts, inactive_xml: str, status: Status) -> DomainFacts:
+    """The facts of an unchanged document, with what libvirt says beside it now."""
+    state, reason = state_of(status.state, status.reason)
+    return replace(
+        before,
+        state=state,
+        reason=reason,
+        persistent=status.persistent,
+        autostart=status.autostart,
+        managed_save=status.managed_save,
+        snapshots=status.snapshots,
+        inactive_xml=inactive_xml,
+        started_at=status.started_at,
+    )
+
+
+def merged(*sources: Addresses) -> Addresses:
+    """Addresses of several sources, each address once, as the first source tells it."""
+    found: dict[str, dict[str, AddressFacts]] = {}
+    for source in sources:
+        for mac, addresses in source.items():
+            for each in addresses:
+                found.setdefault(mac, {}).setdefault(each.address, each)
+    return {mac: tuple(each.values()) for mac, each in found.items()}
 
 
 def state_of(state: int, reason: int) -> tuple[DomainState, str]:
