@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-COMMAND_LINE = "console=tty1 console=ttyS0 quiet loglevel=3 consoleblank=0 panic=5"
+COMMAND_LINE = (
+    "console=tty1 console=ttyS0 quiet loglevel=3 consoleblank=0 nokaslr panic=5"
+)
 READY = "kvmweb demo ready"  # the line on the serial port once it is up
 MEMORY_MIB = 96  # the least it is comfortable with
 KERNEL, INITRD = "vmlinuz", "initrd"

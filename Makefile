@@ -1,0 +1,25 @@
+# What a person types. Each installs what is missing first; see README.md.
+PYTHON ?= python3
+NEEDS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "kvmweb needs Python 3.11 or later as $(PYTHON): install it, or name it with PYTHON=…" >&2; exit 1; }
+SETUP = $(NEEDS); $(PYTHON) -m deploy.setup
+
+.PHONY: run test lab lab-down check bench
+
+run: ## Install what is missing and run everything in the foreground
+	@$(SETUP) run && exec .venv/bin/python -m deploy.supervisor
+
+test: ## Run every test, those with real hypervisors and browsers too
+	@$(SETUP) test && exec .venv/bin/python -m pytest
+
+lab: ## Start emulated KVM hosts and add them to the running product (LAB_HOSTS=2)
+	@$(SETUP) lab && exec .venv/bin/python -m deploy.lab_product up
+
+lab-down: ## Remove them again
+	@$(SETUP) lab && exec .venv/bin/python -m deploy.lab_product down
+
+check: ## Everything that can be said without running a test
+	@$(SETUP) test && exec .venv/bin/python -m deploy.check
+
+bench: ## Measure; one JSON document on stdout
+	@$(SETUP) test >&2 && exec .venv/bin/python -m bench
