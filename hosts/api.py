@@ -1,5 +1,170 @@
-"""The API of hosts."""
+"""The API of hosts, and of the pools, volumes and networks on them."""
 
-from ninja import Router
+from typing import Any
 
-router = Router()
+from ninja import Query, Router
+from ninja.responses import Status
+
+from hosts import access, queries, services
+from hosts.json import host_json, network_json, pool_json, volume_json
+from hosts.models import Host
+from hosts.shapes import (
+    HostIn,
+    HostOut,
+    HostPatch,
+    MaintenanceIn,
+    NetworkOut,
+    PoolOut,
+    SeriesOut,
+    VolumeOut,
+)
+from kvmweb import doors, samples
+from kvmweb.accounts.gate import Right, door
+from kvmweb.accounts.requests import UserRequest
+from kvmweb.operations.api import OperationOut
+from kvmweb.operations.models import Operation
+from kvmweb.samples import Series
+
+router = Router(tags=["hosts"])  # below hosts/
+parts = Router(tags=["hosts"])  # below the root: pools/ and volumes/
+
+_PARTS = {"name": "name"}
+_VOLUMES = {"name": "name", "capacity_bytes": "capacity_bytes"}
+
+
+@router.get("", response=doors.Page[HostOut], url_name="hosts")
+@door(Right.SEE_HOSTS)
+def listing(request: UserRequest, query: Query[doors.PageQuery]) -> dict[str, Any]:
+    """Hosts by name."""
+    page = doors.paged(
+        queries.listing(request.user),
+        query,
+        ordering=queries.ORDERINGS,
+        search=queries.SEARCHED,
+    )
+    return page | {"items": [host_json(host) for host in page["items"]]}
+
+
+@router.post("", response={201: HostOut}, url_name="hosts")
+@door(Right.MANAGE_HOSTS)
+def add(request: UserRequest, body: HostIn) -> Status[dict[str, Any]]:
+    """Add a host; it is checked and connected in the background."""
+    host = services.add(body.wish(), by=request.user, address=request.client_address)
+    return Status(201, _whole(host))
+
+
+@router.get("{int:host_id}/", response=HostOut, url_name="host")
+@door(Right.SEE_HOSTS)
+def detail(request: UserRequest, host_id: int) -> dict[str, Any]:
+    """One host."""
+    return _whole(access.host(request.user, host_id, Right.SEE_HOSTS))
+
+
+@router.patch("{int:host_id}/", response=HostOut, url_name="host")
+@door(Right.MANAGE_HOSTS)
+def edit(request: UserRequest, host_id: int, body: HostPatch) -> dict[str, Any]:
+    """Change what is said of a host; reached in a new way, it is checked again."""
+    host = access.host(request.user, host_id, Right.MANAGE_HOSTS)
+    wish = body.wish(services.wish_of(host))
+    by, address = request.user, request.client_address
+    return _whole(services.edit(host, wish, by=by, address=address))
+
+
+@router.delete("{int:host_id}/", response={204: None}, url_name="host")
+@door(Right.MANAGE_HOSTS)
+def remove(request: UserRequest, host_id: int) -> Status[None]:
+    """Forget a host. Nothing on it changes; its guests are kept as gone."""
+    host = access.host(request.user, host_id, Right.MANAGE_HOSTS)
+    services.remove(host, by=request.user, address=request.client_address)
+    return Status(204, None)
+
+
+@router.post(
+    "{int:host_id}/maintenance/",
+    response={202: OperationOut},
+    url_name="host-maintenance",
+)
+@door(Right.MANAGE_HOSTS)
+def maintenance(
+    request: UserRequest, host_id: int, body: MaintenanceIn
+) -> Status[Operation]:
+    """Keep new guests away from a host, or let them come again."""
+    operation = services.set_maintenance(
+        access.host(request.user, host_id, Right.MANAGE_HOSTS),
+        enabled=body.enabled,
+        evacuate=body.evacuate,
+        by=request.user,
+        address=request.client_address,
+    )
+    return doors.accepted(operation)
+
+
+@router.post(
+    "{int:host_id}/check/", response={202: OperationOut}, url_name="host-check"
+)
+@door(Right.MANAGE_HOSTS)
+def check(request: UserRequest, host_id: int) -> Status[Operation]:
+    """Try step by step how a host can be reached; `result.steps` says what was seen."""
+    host = access.host(request.user, host_id, Right.MANAGE_HOSTS)
+    by, address = request.user, request.client_address
+    return doors.accepted(services.check(host, by=by, address=address))
+
+
+@router.get("{int:host_id}/stats/", response=SeriesOut, url_name="host-stats")
+@door(Right.SEE_HOSTS)
+def stats(request: UserRequest, host_id: int, range: str = "1h") -> Series:  # noqa: A002
+    """A host's numbers over 1h, 6h, 1d, 7d, 30d or 1y."""
+    host = access.host(request.user, host_id, Right.SEE_HOSTS)
+    return samples.host_series(host.pk, range)
+
+
+@router.get("{int:host_id}/pools/", response=doors.Page[PoolOut], url_name="host-pools")
+@door(Right.SEE_HOSTS)
+def pools(
+    request: UserRequest, host_id: int, query: Query[doors.PageQuery]
+) -> dict[str, Any]:
+    """The storage pools of a host."""
+    host = access.host(request.user, host_id, Right.SEE_HOSTS)
+    rows = queries.pools(host)
+    page = doors.paged(rows, query, ordering=_PARTS, search=["name", "target"])
+    return page | {"items": [pool_json(pool) for pool in page["items"]]}
+
+
+@router.get(
+    "{int:host_id}/networks/", response=doors.Page[NetworkOut], url_name="host-networks"
+)
+@door(Right.SEE_HOSTS)
+def networks(
+    request: UserRequest, host_id: int, query: Query[doors.PageQuery]
+) -> dict[str, Any]:
+    """The virtual networks of a host."""
+    host = access.host(request.user, host_id, Right.SEE_HOSTS)
+    rows = queries.networks(host)
+    page = doors.paged(rows, query, ordering=_PARTS, search=["name", "bridge", "cidr"])
+    return page | {"items": [network_json(network) for network in page["items"]]}
+
+
+@parts.get(
+    "pools/{int:pool_id}/volumes/",
+    response=doors.Page[VolumeOut],
+    url_name="pool-volumes",
+)
+@door(Right.SEE_HOSTS)
+def volumes(
+    request: UserRequest, pool_id: int, query: Query[doors.PageQuery]
+) -> dict[str, Any]:
+    """The volumes of a pool."""
+    rows = queries.volumes(access.pool(request.user, pool_id, Right.SEE_HOSTS))
+    page = doors.paged(rows, query, ordering=_VOLUMES, search=["name", "path"])
+    return page | {"items": [volume_json(volume) for volume in page["items"]]}
+
+
+@parts.get("volumes/{int:volume_id}/", response=VolumeOut, url_name="volume")
+@door(Right.SEE_HOSTS)
+def volume(request: UserRequest, volume_id: int) -> dict[str, Any]:
+    """One volume."""
+    return volume_json(access.volume(request.user, volume_id, Right.SEE_HOSTS))
+
+
+def _whole(host: Host) -> dict[str, Any]:
+    return host_json(queries.one(host))

@@ -1,5 +1,7 @@
 """Hosts: where guests run."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,8 @@ class HostsConfig(AppConfig):
     """Hosts, their pools and networks, and the watcher."""
 
     name = "hosts"
+
+    def ready(self) -> None:
+        """Plug in: what is done to hosts, what is heard of them, who listens."""
+        for room in ("work", "facts", "topics"):
+            import_module(f"hosts.{room}")

@@ -88,11 +88,31 @@ class Host(models.Model):
         return f"host:{self.pk}"
 
     @property
+    def shown_state(self) -> str:
+        """The word of the API: "maintenance" when it is up and in maintenance."""
+        if self.maintenance and self.state == self.State.UP:
+            return "maintenance"
+        return self.state
+
+    @property
     def virt_type(self) -> str:
         """What a new guest gets here: kvm or qemu; "" until the host was seen."""
         if self.virt_type_wanted != self.VirtType.AUTO:
             return self.virt_type_wanted
         return next((t for t in ("kvm", "qemu", "test") if t in self.virt_types), "")
+
+
+class Watcher(models.Model):
+    """A watcher that lives: those who live share the hosts."""
+
+    name = models.CharField(max_length=100, unique=True)
+    alive_until = models.DateTimeField()  # on the database's clock
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Pool(models.Model):

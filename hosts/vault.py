@@ -1,0 +1,51 @@
+"""What opens a host, encrypted at rest; the key lies beside the database, not in it."""
+
+import base64
+import hashlib
+import json
+from dataclasses import asdict
+
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
+
+from hosts.models import Host
+from kvmweb.errors import Unavailable
+from kvmweb.virt.types import Address, Secrets, Transport
+
+
+def seal(secrets: Secrets) -> str:
+    """The secrets as text that only the key opens; "" when there are none."""
+    given = {name: text for name, text in asdict(secrets).items() if text}
+    if not given:
+        return ""
+    return _cipher().encrypt(json.dumps(given).encode()).decode()
+
+
+def secrets_of(host: Host) -> Secrets:
+    """What was sealed for this host. Raises Unavailable when the key is another one."""
+    if not host.secrets:
+        return Secrets()
+    try:
+        return Secrets(**json.loads(_cipher().decrypt(host.secrets.encode())))
+    except InvalidToken as error:
+        raise Unavailable(
+            f"The secrets of {host.name} were encrypted with another key.",
+            hint="Put the secrets.key they were made with back, or enter them again.",
+        ) from error
+
+
+def address_of(host: Host) -> Address:
+    """Where the host is and what opens it. Raises Unavailable like `secrets_of`."""
+    return Address(
+        transport=Transport(host.transport),
+        host=host.address,
+        port=host.port,
+        username=host.username,
+        socket_path=host.socket_path,
+        secrets=secrets_of(host),
+    )
+
+
+def _cipher() -> Fernet:
+    digest = hashlib.sha256(f"hosts.vault:{settings.SECRETS_KEY}".encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

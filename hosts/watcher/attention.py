@@ -1,0 +1,183 @@
+"""One host under watch: its eye, a process of its own, and the thread that listens to it.
+
+The thread alone waits for this host; whatever the host does, others are not held up.
+"""
+
+import logging
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection
+
+from hosts.models import Host
+from hosts.vault import address_of
+from hosts.watcher import numbers, recording
+from hosts.watcher.recording import LeaseLost
+from kvmweb.errors import AppError
+from kvmweb.virt import eye
+from kvmweb.virt.children import Child
+from kvmweb.virt.connection import spawn
+from kvmweb.virt.types import FullLook, Lost, News, Tick
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 20.0  # an eye tells something every two seconds
+BACKOFF_S = 1.0
+BACKOFF_MAX_S = 10.0
+AGAIN_S = 1.0  # between two tries to write to a database that is locked or away
+WAKE_S = 1.0  # how soon a wish to stop is noticed
+TOGETHER = 100  # pieces of news in one transaction at most
+
+_SILENT = Lost(
+    f"The host took our connection and has said nothing for {SILENCE_S:g} s.",
+    "libvirt there may hang, or the network dropped us. We go on trying.",
+    "host_timeout",
+)
+_ENDED = Lost(
+    "The process that listens to this host ended.",
+    "It is started again by itself; its last words stand in the watcher's log.",
+    "host_unreachable",
+)
+
+
+class Attention(threading.Thread):
+    """Watches one host until told to stop, or until the host is another watcher's."""
+
+    def __init__(
+        self,
+        host_id: int,
+        watcher: str,
+        *,
+        after: "Attention | None" = None,
+        anew: bool = False,
+    ) -> None:
+        """Begin once `after` has ended; `anew`: say first that the way there is new."""
+        super().__init__(name=f"host-{host_id}", daemon=True)
+        self._host_id = host_id
+        self._watcher = watcher
+        self._after = after
+        self._anew = anew
+        self._enough = threading.Event()
+
+    def stop(self) -> None:
+        """Ask it to end; `join` waits for that, a second at most."""
+        self._enough.set()
+
+    def run(self) -> None:
+        """Connect, listen, and begin again after a pause, longer each time."""
+        pause_s = BACKOFF_S
+        if self._after:
+            self._after.join()
+        try:
+            if self._anew:
+                self._until_written(
+                    lambda: recording.connecting(self._host_id, self._watcher)
+                )
+            while not self._enough.is_set():
+                if self._watch_once():
+                    pause_s = BACKOFF_S
+                self._enough.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+                pause_s = min(2 * pause_s, BACKOFF_MAX_S)
+        except AppError:
+            log.info("Host %s is not watched here any more.", self._host_id)
+        finally:
+            connection.close()
+
+    def _watch_once(self) -> bool:
+        """One connection from its beginning to its end; whether it ever stood."""
+        stood = False
+        try:
+            with self._opened() as child:
+                for together in self._heard(child):
+                    stood = stood or any(isinstance(n, FullLook) for n in together)
+                    self._keep(together)
+        except AppError as error:
+            if isinstance(error, LeaseLost) or self._enough.is_set():
+                raise
+            self._keep([Lost(error.detail, error.hint, error.code)])
+        return stood
+
+    @contextmanager
+    def _opened(self) -> Iterator[Child]:
+        host = self._until_written(lambda: _row(self._host_id))
+        child = spawn(eye.watch, address_of(host))
+        _give_up_reading_after(child, SILENCE_S)
+        try:
+            yield child
+        finally:
+            child.kill()
+
+    def _heard(self, child: Child) -> Iterator[list[News]]:
+        """What came together, again and again; the last is a Lost unless we stop."""
+        quiet_since = time.monotonic()
+        while not self._enough.is_set():
+            try:
+                together = _received(child) if child.channel.poll(WAKE_S) else []
+            except BlockingIOError:  # it stopped in the middle of a message
+                together = [_SILENT]
+            except (EOFError, OSError):
+                together = [_ENDED]
+            if together:
+                yield together
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > SILENCE_S:
+                together = [_SILENT]
+                yield together
+            if together and isinstance(together[-1], Lost):
+                return
+
+    def _keep(self, together: list[News]) -> None:
+        """Numbers into Redis, facts into the rows."""
+        for each in together:
+            if isinstance(each, Tick):
+                numbers.tell(self._host_id, each)
+        facts = [each for each in together if not isinstance(each, Tick)]
+        if facts:
+            self._until_written(
+                lambda: recording.record(self._host_id, self._watcher, facts)
+            )
+
+    def _until_written(self, act: Callable[[], R]) -> R:
+        """Do it again and again while the database is locked or away."""
+        while True:
+            try:
+                return act()
+            except (OperationalError, InterfaceError) as error:
+                log.warning("Host %s: the database said %s", self._host_id, error)
+                connection.close()
+            if self._enough.wait(AGAIN_S):
+                raise LeaseLost(f"Host {self._host_id} is not watched here any more.")
+
+
+def _row(host_id: int) -> Host:
+    host = Host.objects.filter(pk=host_id).first()
+    if host is None:
+        raise LeaseLost(f"Host {host_id} was removed.")
+    return host
+
+
+def _received(child: Child) -> list[News]:
+    """Everything that has come, up to TOGETHER pieces, at least one."""
+    together: list[News] = [child.channel.recv()]
+    try:
+        while len(together) < TOGETHER and child.channel.poll(0):
+            together.append(child.channel.recv())
+    except EOFError:  # it says so again when asked the next time
+        return together
+    return together
+
+
+def _give_up_reading_after(child: Child, seconds: float) -> None:
+    """Let a read of a message that is not finished in time raise BlockingIOError."""
+    with socket.socket(fileno=os.dup(child.fileno())) as channel:
+        limit = struct.pack("ll", int(seconds), 0)
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)

@@ -1,0 +1,266 @@
+"""Numbers of guests and hosts: now, and over time.
+
+The last hour lies in Redis, a ring of two-second records for each; a tick writes all
+its records with one call. Older minutes and hours lie in the database. While Redis is
+away there are no recent numbers, at once; nothing here raises for it.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from redis import ConnectionError as RedisConnectionError
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from kvmweb.errors import Invalid
+from kvmweb.rollups import records
+from kvmweb.rollups.models import Rollup
+from kvmweb.rollups.records import STEP_S, Record, key_of_guest, key_of_host
+from kvmweb.virt.types import GuestSample, HostSample, Tick
+
+log = logging.getLogger(__name__)
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86400
+SLOTS = HOUR_S // STEP_S
+FRESH_S = 10  # older than this is not "now" any more
+WAIT_S = 1.0
+PAUSE_S = 2.0  # after a failure, so that a hung Redis costs little
+
+# How long a chart is, and how long one of its steps.
+RANGES = {
+    "1h": (HOUR_S, STEP_S),
+    "6h": (6 * HOUR_S, MINUTE_S),
+    "1d": (DAY_S, MINUTE_S),
+    "7d": (7 * DAY_S, 10 * MINUTE_S),
+    "30d": (30 * DAY_S, HOUR_S),
+    "1y": (365 * DAY_S, 12 * HOUR_S),
+}
+
+_RING = b"kvmweb:ring:"
+_LATEST = "kvmweb:latest"
+_WRITE = """
+local slot, packed, size = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local offset = slot % tonumber(ARGV[4]) * size
+for at = 1, #packed, 16 + size do
+  local key = string.sub(packed, at, at + 15)
+  local record = string.sub(packed, at + 16, at + 15 + size)
+  redis.call('SETRANGE', 'kvmweb:ring:' .. key, offset, record)
+  redis.call('HSET', 'kvmweb:latest', key, record)
+  if slot % 30 == 0 then
+    redis.call('EXPIRE', 'kvmweb:ring:' .. key, 7200)
+  end
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Numbers over time: one value a step in each series, None where there is a gap."""
+
+    step_seconds: int
+    times: list[str]  # RFC 3339, UTC
+    series: dict[str, list[float | None]]
+
+
+def write(host_id: int, tick: Tick) -> None:
+    """Keep the numbers of one tick; dropped while Redis is away."""
+    slot = round(tick.at / STEP_S)
+    parts: list[bytes] = []
+    read = written = received = sent = 0.0
+    for uuid, told in tick.guests.items():
+        parts += (uuid.bytes, records.packed_guest(slot, told))
+        read += told.disk_read_bytes_s or 0
+        written += told.disk_write_bytes_s or 0
+        received += told.net_rx_bytes_s or 0
+        sent += told.net_tx_bytes_s or 0
+    rates = (read, written, received, sent)
+    parts += (key_of_host(host_id), records.packed_host(slot, tick.host, rates))
+    packed = b"".join(parts)
+    STORE.ask("EVAL", _WRITE, 0, slot, packed, records.PACKED.size, SLOTS)
+
+
+def latest(uuids: Iterable[UUID]) -> dict[UUID, GuestSample]:
+    """What these guests do now; without those of whom nothing was heard for 10 s."""
+    keys = {key_of_guest(uuid): uuid for uuid in uuids}
+    found = _fresh(list(keys))
+    return {keys[key]: records.guest_sample(each) for key, each in found.items()}
+
+
+def latest_of_hosts(host_ids: Iterable[int]) -> dict[int, HostSample]:
+    """What these hosts do now, likewise."""
+    keys = {key_of_host(host_id): host_id for host_id in host_ids}
+    found = _fresh(list(keys))
+    return {keys[key]: records.host_sample(each) for key, each in found.items()}
+
+
+def guest_series(uuid: UUID, span: str) -> Series:
+    """A guest's numbers over one of RANGES until now. Raises Invalid for another."""
+    return _series(key_of_guest(uuid), span, "memory_host_bytes")
+
+
+def host_series(host_id: int, span: str) -> Series:
+    """A host's numbers, with the disk and network rates of its guests together."""
+    return _series(key_of_host(host_id), span, "memory_free_bytes")
+
+
+def everybody() -> list[bytes]:
+    """The keys of all whose latest numbers are still kept."""
+    return list(STORE.ask("HKEYS", _LATEST) or [])
+
+
+def recent(keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
+    """The last hour of each, oldest first."""
+    if not keys:
+        return {}
+    oldest = int(time.time()) // STEP_S - SLOTS
+    told = STORE.ask("MGET", *(_RING + key for key in keys)) or [None] * len(keys)
+    return {
+        key: sorted(r for r in records.unpacked(ring or b"") if r.slot > oldest)
+        for key, ring in zip(keys, told, strict=True)
+    }
+
+
+def forget_silent(keys: Sequence[bytes]) -> None:
+    """Drop the latest numbers of those of whom nothing was heard for an hour."""
+    oldest = int(time.time()) // STEP_S - SLOTS
+    silent = [key for key, record in _latest(keys).items() if record.slot < oldest]
+    if silent:
+        STORE.ask("HDEL", _LATEST, *silent)
+
+
+def minutes_of(told: Iterable[Record]) -> dict[int, Record]:
+    """One record for each minute (since the epoch) in which something was told."""
+    minutes: dict[int, list[Record]] = defaultdict(list)
+    for record in told:
+        minutes[record.at // MINUTE_S].append(record)
+    return {
+        minute: records.averaged(each, minute * MINUTE_S // STEP_S)
+        for minute, each in minutes.items()
+    }
+
+
+def _series(key: bytes, span: str, second: str) -> Series:
+    if span not in RANGES:
+        sentence = f"Give one of {', '.join(RANGES)}."
+        raise Invalid(sentence, errors={"range": [sentence]})
+    length_s, step_s = RANGES[span]
+    steps = length_s // step_s
+    first = int(time.time()) // step_s - steps + 1
+    told: dict[int, list[Record]] = defaultdict(list)
+    for record in _told(key, first * step_s, step_s):
+        told[record.at // step_s].append(record)
+    found = [_one(told.get(first + index, [])) for index in range(steps)]
+    if step_s == STEP_S:
+        _bridge(found)
+    times = [_moment((first + index) * step_s) for index in range(steps)]
+    return Series(step_s, times, _columns(found, second))
+
+
+def _told(key: bytes, since_s: int, step_s: int) -> Iterator[Record]:
+    """Everything kept of this key since then, no finer than a chart of such steps needs."""
+    lately = recent([key])[key]
+    if step_s == STEP_S:
+        yield from lately
+        return
+    kept = Rollup.objects.filter(subject=key, hour__gte=since_s // HOUR_S)
+    column = "minutes" if step_s < HOUR_S else "average"
+    known = 0
+    for packed in kept.order_by("hour").values_list(column, flat=True):
+        for record in records.unpacked(bytes(packed)):
+            known = max(known, record.at)
+            yield record
+    for minute, record in minutes_of(lately).items():
+        if minute * MINUTE_S > known:
+            yield record
+
+
+def _one(told: Sequence[Record]) -> Record | None:
+    if len(told) < 2:
+        return told[0] if told else None
+    return records.averaged(told, told[0].slot)
+
+
+def _bridge(found: list[Record | None]) -> None:
+    """A tick that was a little early or late left one step empty: no gap, a repetition."""
+    for index in range(1, len(found) - 1):
+        if found[index] is None and found[index + 1] is not None:
+            found[index] = found[index - 1]
+
+
+def _columns(
+    found: Sequence[Record | None], second: str
+) -> dict[str, list[float | None]]:
+    said = [records.guest_sample(each) if each else None for each in found]
+    names = {
+        "cpu_percent": "cpu_percent",
+        "memory_bytes": "memory_bytes",
+        second: "memory_host_bytes",
+        "disk_read_bytes_s": "disk_read_bytes_s",
+        "disk_write_bytes_s": "disk_write_bytes_s",
+        "net_rx_bytes_s": "net_rx_bytes_s",
+        "net_tx_bytes_s": "net_tx_bytes_s",
+    }
+    return {
+        name: [None if each is None else getattr(each, field) for each in said]
+        for name, field in names.items()
+    }
+
+
+def _fresh(keys: Sequence[bytes]) -> dict[bytes, Record]:
+    oldest = (time.time() - FRESH_S) / STEP_S
+    return {key: each for key, each in _latest(keys).items() if each.slot >= oldest}
+
+
+def _latest(keys: Sequence[bytes]) -> dict[bytes, Record]:
+    if not keys:
+        return {}
+    told = STORE.ask("HMGET", _LATEST, *keys) or []
+    return {
+        key: records.unpacked(packed)[0]
+        for key, packed in zip(keys, told, strict=False)
+        if packed and len(packed) == records.PACKED.size
+    }
+
+
+def _moment(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class _Store:
+    """Redis with a short temper: away is an answer, and for a while the only one."""
+
+    def __init__(self) -> None:
+        self._redis: Redis | None = None
+        self._quiet_until = 0.0
+
+    def ask(self, *command: Any) -> Any:
+        """What Redis answers; None while it is away."""
+        if time.monotonic() < self._quiet_until:
+            return None
+        try:
+            return self._connected().execute_command(*command)
+        except (RedisError, OSError) as error:
+            self._quiet_until = time.monotonic() + PAUSE_S
+            log.warning("Numbers are lost or not shown: Redis said %s.", error)
+            return None
+
+    def _connected(self) -> Redis:
+        if self._redis is None:
+            self._redis = Redis.from_url(
+                settings.REDIS_URL,
+                socket_timeout=WAIT_S,
+                socket_connect_timeout=WAIT_S,
+                retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+            )
+        return self._redis
+
+
+STORE = _Store()
