@@ -112,6 +112,7 @@ api = Api(
 api.add_router("", "kvmweb.accounts.api.router", tags=["people"])
 api.add_router("operations/", "kvmweb.operations.api.router", tags=["operations"])
 api.add_router("hosts/", "hosts.api.router", tags=["hosts"])
+api.add_router("", "hosts.api.parts", tags=["hosts"])
 api.add_router("guests/", "guests.api.router", tags=["guests"])
 
 

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "kvmweb.accounts",
     "kvmweb.live",
     "kvmweb.operations",
+    "kvmweb.rollups",
     "hosts",
     "guests",
 ]
@@ -120,6 +121,16 @@ CELERY_BROKER_URL = (
     else REDIS_URL
 )
 CELERY_BEAT_SCHEDULE = {
+    "roll-up": {
+        "task": "rollups.roll_up",
+        "schedule": 300,
+        "options": {"expires": 300},
+    },
+    "forget-numbers": {
+        "task": "rollups.forget",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     # A message that waited until the next one was due is worth nothing: it expires.
     "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},
     "forget": {
