@@ -56,6 +56,7 @@ class Answers:
         except Invalid:
             return answers.bad_request(request)
         response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         if is_api(request) and response.status_code >= HTTPStatus.BAD_REQUEST:
             return answers.as_problem(response)
         return response

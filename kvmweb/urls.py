@@ -3,8 +3,12 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from kvmweb.api import api, docs, openapi
+from kvmweb.health import healthz, metrics, readyz
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
     path("api/v1/openapi.json", openapi, name="openapi"),
     path("api/v1/docs", docs, name="docs"),
     path("api/v1/", api.urls),

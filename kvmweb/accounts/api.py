@@ -1,5 +1,235 @@
-"""The API of kvmweb/accounts."""
+"""The API of people: users, oneself, tokens, the audit record."""
 
-from ninja import Router
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.http import HttpResponse
+from django.utils import timezone
+from ninja import Query, Router, Schema
+from ninja.responses import Status
+from pydantic import AwareDatetime, Field
+
+from kvmweb.accounts import access, queries, services, tokens
+from kvmweb.accounts.gate import Right, door, rights
+from kvmweb.accounts.models import Token, User
+from kvmweb.accounts.requests import UserRequest
+from kvmweb.accounts.services import Asker, Changes
+from kvmweb.doors import Page, PageQuery, paged
 
 router = Router()
+Roles = Literal["admin", "operator", "user"]
+
+
+class UserOut(Schema):
+    """Somebody."""
+
+    id: int
+    username: str
+    name: str
+    email: str
+    role: Roles
+    is_active: bool
+    created_at: datetime
+    last_login: datetime | None
+
+
+class Me(UserOut):
+    """Oneself, and what one may do."""
+
+    rights: list[str]
+    token_scope: str | None
+
+
+class UserPatch(Schema):
+    """What to change; what is left out stays."""
+
+    model_config = {"extra": "forbid"}
+
+    name: str | None = Field(None, max_length=150)
+    email: str | None = Field(None, max_length=254)
+    role: Roles | None = None
+    is_active: bool | None = None
+    password: str | None = Field(None, max_length=1000)
+
+
+class UserIn(UserPatch):
+    """A new person; without a password they cannot sign in yet."""
+
+    username: str = Field(min_length=1, max_length=64)
+
+
+class TokenOut(Schema):
+    """A token, without its text."""
+
+    id: int
+    name: str
+    scope: Literal["read", "write"]
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class TokenMade(TokenOut):
+    """A new token with its text, which is shown this once."""
+
+    token: str
+
+
+class TokenIn(Schema):
+    """What the new token is for; it ends at `expires_at`, or after `days`, or never."""
+
+    model_config = {"extra": "forbid"}
+
+    name: str = Field(min_length=1, max_length=100)
+    scope: Literal["read", "write"] = "write"
+    expires_at: AwareDatetime | None = None
+    days: int | None = Field(None, ge=1, le=3650)
+
+
+class AuditOut(Schema):
+    """What somebody did or was refused."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    address: str
+    outcome: str
+    details: dict[str, Any]
+
+
+class AuditQuery(PageQuery):
+    """Which part of the audit record is asked for."""
+
+    actor: str = Field("", max_length=150)
+    action: str = Field("", max_length=64)
+    outcome: str = Field("", max_length=16)
+    target: str = Field("", max_length=200)
+
+
+@router.get("users/", response=Page[UserOut], url_name="users")
+@door(Right.MANAGE_USERS)
+def users(request: UserRequest, query: Query[PageQuery]) -> dict[str, Any]:
+    """Everybody."""
+    words = ("id", "username", "name", "role", "created_at", "last_login")
+    rows = queries.people(query.search)
+    return paged(rows, query, ordering={word: word for word in words})
+
+
+@router.post("users/", response={201: UserOut}, url_name="users")
+@door(Right.MANAGE_USERS)
+def add_user(request: UserRequest, body: UserIn) -> Status[User]:
+    """Add somebody."""
+    user = services.add(body.username, _changes(body), by=_asker(request))
+    return Status(201, user)
+
+
+@router.get("users/{user_id}/", response=UserOut, url_name="user")
+@door(Right.MANAGE_USERS)
+def user(request: UserRequest, user_id: int) -> User:
+    """Somebody."""
+    return access.person(request.user, user_id)
+
+
+@router.patch("users/{user_id}/", response=UserOut, url_name="user")
+@door(Right.MANAGE_USERS)
+def edit_user(request: UserRequest, user_id: int, body: UserPatch) -> User:
+    """Change somebody; a disabled one loses sessions and tokens at once."""
+    person = access.person(request.user, user_id)
+    return services.edit(person, _changes(body), by=_asker(request))
+
+
+@router.delete("users/{user_id}/", response={204: None}, url_name="user")
+@door(Right.MANAGE_USERS)
+def delete_user(request: UserRequest, user_id: int) -> Status[None]:
+    """Remove somebody; never oneself, never the last administrator."""
+    services.delete(access.person(request.user, user_id), by=_asker(request))
+    return Status(204, None)
+
+
+@router.get("me/", response=Me, url_name="me")
+@door(Right.SIGNED_IN)
+def me(request: UserRequest) -> dict[str, Any]:
+    """Who asks, and what they may do."""
+    known = UserOut.from_orm(request.user).model_dump()
+    scope = request.token.scope if request.token else None
+    return known | {"rights": rights(request.user), "token_scope": scope}
+
+
+@router.get("tokens/", response=Page[TokenOut], url_name="tokens")
+@door(Right.SIGNED_IN)
+def own_tokens(request: UserRequest, query: Query[PageQuery]) -> dict[str, Any]:
+    """One's own tokens."""
+    words = ("name", "scope", "created_at", "expires_at", "last_used_at")
+    rows = queries.tokens(request.user)
+    ordering = {word: word for word in words}
+    return paged(rows, query, ordering=ordering, search=("name", "prefix"))
+
+
+@router.post("tokens/", response={201: TokenMade}, url_name="tokens")
+@door(Right.SIGNED_IN)
+def make_token(
+    request: UserRequest, response: HttpResponse, body: TokenIn
+) -> Status[dict[str, Any]]:
+    """Make a token for oneself; its text is in this answer and nowhere else."""
+    expires_at = body.expires_at
+    if expires_at is None and body.days is not None:
+        expires_at = timezone.now() + timedelta(days=body.days)
+    token, secret = tokens.make(
+        request.user,
+        body.name,
+        scope=body.scope,
+        expires_at=expires_at,
+        by=_asker(request),
+        parent=request.token,
+    )
+    response.headers["Cache-Control"] = "no-store"
+    made = TokenOut.from_orm(token).model_dump()
+    return Status(201, made | {"token": secret.text})
+
+
+@router.get("tokens/{token_id}/", response=TokenOut, url_name="token")
+@door(Right.SIGNED_IN)
+def own_token(request: UserRequest, token_id: int) -> Token:
+    """One of one's own tokens."""
+    return access.token(request.user, token_id)
+
+
+@router.delete("tokens/{token_id}/", response={204: None}, url_name="token")
+@door(Right.SIGNED_IN)
+def revoke_token(request: UserRequest, token_id: int) -> Status[None]:
+    """End one of one's own tokens."""
+    tokens.revoke(access.token(request.user, token_id), by=_asker(request))
+    return Status(204, None)
+
+
+@router.get("audit/", response=Page[AuditOut], url_name="audit")
+@door(Right.SEE_AUDIT)
+def audit(request: UserRequest, query: Query[AuditQuery]) -> dict[str, Any]:
+    """The audit record, newest first."""
+    filters = queries.AuditFilters(
+        actor=query.actor,
+        action=query.action,
+        outcome=query.outcome,
+        target=query.target,
+        search=query.search,
+    )
+    words = ("at", "actor", "action", "target", "outcome", "address")
+    rows = queries.audit(filters)
+    return paged(rows, query, ordering={word: word for word in words})
+
+
+def _asker(request: UserRequest) -> Asker:
+    return Asker(request.user, request.client_address)
+
+
+def _changes(body: UserPatch) -> Changes:
+    return Changes(
+        name=body.name,
+        email=body.email,
+        role=body.role,
+        is_active=body.is_active,
+        password=body.password,
+    )

@@ -54,6 +54,11 @@ def may(user: User | AnonymousUser, right: Right) -> bool:
     return right in _RIGHTS[user.role]
 
 
+def rights(user: User) -> list[str]:
+    """Everything this person's role allows, by name."""
+    return sorted(right.value for right in Right if may(user, right))
+
+
 def sees_all(user: User) -> bool:
     """Whether every guest is theirs to see, not only the owned ones."""
     return may(user, Right.SEE_HOSTS)
@@ -81,7 +86,7 @@ def door(
         view: Callable[Concatenate[Any, P], R],
     ) -> Callable[Concatenate[Any, P], R]:
         @wraps(view)
-        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> R:
+        def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
             need(request.user, right)
             return view(request, *args, **kwargs)
 

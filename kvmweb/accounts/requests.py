@@ -12,7 +12,7 @@ from kvmweb.accounts.models import Token, User
 class UserRequest(HttpRequest):
     """A request whose sender passed the gate; `token` is None in a browser's session."""
 
-    user: User  # type: ignore[assignment]  # the gate let nobody else in
+    user: User  # the gate let nobody else in
     token: Token | None
     client_address: str
 

@@ -1,0 +1,58 @@
+"""Lists of people, tokens and the audit record."""
+
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from kvmweb.accounts.models import AuditEntries, AuditEntry, Token, User
+
+OUTCOMES = ("accepted", "succeeded", "failed", "refused", "throttled", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilters:
+    """What of the audit record is asked for; "" means all."""
+
+    actor: str = ""
+    action: str = ""
+    outcome: str = ""
+    target: str = ""
+    search: str = ""
+
+
+def people(search: str = "") -> QuerySet[User]:
+    """Everybody, by name; `search` looks at usernames, names and addresses."""
+    rows = User.objects.all()
+    if search:
+        rows = rows.filter(
+            Q(username__icontains=search)
+            | Q(name__icontains=search)
+            | Q(email__icontains=search)
+        )
+    return rows
+
+
+def tokens(user: User) -> QuerySet[Token]:
+    """Somebody's tokens that were not revoked, newest first."""
+    return Token.objects.filter(user=user, revoked_at=None)
+
+
+def audit(filters: AuditFilters) -> AuditEntries:
+    """The audit record, newest first. Actions match from their beginning: "guest."."""
+    rows = AuditEntry.objects.all()
+    if filters.actor:
+        rows = rows.filter(actor=filters.actor)
+    if filters.action:
+        rows = rows.filter(action__startswith=filters.action)
+    if filters.outcome:
+        rows = rows.filter(outcome=filters.outcome)
+    if filters.target:
+        rows = rows.filter(target=filters.target)
+    if filters.search:
+        rows = rows.filter(
+            Q(actor__icontains=filters.search)
+            | Q(action__icontains=filters.search)
+            | Q(target__icontains=filters.search)
+            | Q(address__startswith=filters.search)
+        )
+    return rows
