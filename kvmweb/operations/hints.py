@@ -9,8 +9,9 @@ import queue
 import threading
 from uuid import UUID
 
-from celery import current_app
 from kombu.exceptions import OperationalError
+
+from kvmweb.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,6 @@ def _run() -> None:
     while True:
         operation = _waiting.get()
         try:
-            current_app.send_task(TASK, [operation], retry=False, ignore_result=True)
+            app.send_task(TASK, [operation], retry=False, ignore_result=True)
         except (OperationalError, OSError) as error:
             logger.warning("No hint for operation %s: %s", operation, error)

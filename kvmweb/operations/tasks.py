@@ -3,8 +3,9 @@
 import logging
 from uuid import UUID, uuid4
 
-from celery import current_app, shared_task
+from celery import shared_task
 
+from kvmweb.celery import app
 from kvmweb.errors import AppError, Cancelled
 from kvmweb.operations import idempotency, leases, performing, queue, services
 from kvmweb.operations.ending import End
@@ -14,7 +15,7 @@ from kvmweb.operations.queue import LeaseLost
 from kvmweb.operations.worker import Looking
 
 logger = logging.getLogger(__name__)
-current_app.steps["worker"].add(Looking)
+app.steps["worker"].add(Looking)
 
 
 @shared_task(name=TASK)

@@ -1,13 +1,15 @@
-"""What runs beside Celery in each worker: a look into the table that needs no broker."""
+"""What runs beside Celery: in each worker a look into the table that needs no broker."""
 
 import logging
 import threading
 import time
 from typing import Any
 
-from celery import bootsteps, current_app
+from celery import bootsteps, signals
 from django.db import DatabaseError, connections
 
+from kvmweb import heartbeat
+from kvmweb.celery import app
 from kvmweb.operations import hints, leases, queue, services
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ class Looking(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **kwargs: Any) -> None:
         super().__init__(parent, **kwargs)
         self._end = threading.Event()
-        self._swept_at = float("-inf")
+        self._swept_at = self._told_at = float("-inf")
 
     def start(self, parent: Any) -> None:
         """Begin, whether the broker is there or not."""
@@ -44,6 +46,9 @@ class Looking(bootsteps.StartStopStep):
 
     def _once(self) -> None:
         now = time.monotonic()
+        if now - self._told_at >= heartbeat.EVERY_S:
+            self._told_at = now
+            heartbeat.beat("worker", queue.WORKER)
         if now - self._swept_at >= SWEEP_S:
             self._swept_at = now
             services.sweep()
@@ -53,8 +58,24 @@ class Looking(bootsteps.StartStopStep):
 
 def _run() -> None:
     try:
-        current_app.tasks[hints.TASK].run()
+        app.tasks[hints.TASK].run()
     except DatabaseError as error:
         logger.warning("The queue cannot be read: %s", error)
     finally:
         connections.close_all()
+
+
+@signals.beat_init.connect
+def tell_of_beat(**_: Any) -> None:
+    """Have the scheduler's process say that it lives."""
+    threading.Thread(target=_tell_of_beat, name="telling", daemon=True).start()
+
+
+def _tell_of_beat() -> None:
+    pause = threading.Event()
+    while not pause.wait(heartbeat.EVERY_S):
+        try:
+            heartbeat.beat("beat", queue.WORKER)
+        except DatabaseError as error:
+            logger.warning("The heartbeat was not written: %s", error)
+            connections.close_all()
