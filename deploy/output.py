@@ -26,10 +26,11 @@ class Output:
         self._terminal_is_gone = False
         threading.Thread(target=self._write, daemon=True).start()
 
-    def line(self, name: str, text: str) -> None:
-        """One line of a process."""
+    def line(self, name: str, text: str, *, shown: bool = True) -> None:
+        """One line of a process; the log has it even when it is not shown."""
         self._log.info("%-9s %s", name, text)
-        self._put(f"{name:<9} | {text}")
+        if shown:
+            self._put(f"{name:<9} | {text}")
 
     def say(self, text: str) -> None:
         """One line of the supervisor itself, for the person at the terminal."""

@@ -56,7 +56,7 @@ class _Product:
     def __init__(self, here: Settings, output: Output) -> None:
         self._here = here
         self._output = output
-        self._keeper = Supervisor(here.data_dir / "run", output.line)
+        self._keeper = Supervisor(here.data_dir / "run", self._line)
 
     async def run(self) -> None:
         """Start, and keep until SIGINT, SIGTERM, SIGHUP or the end of what started us."""
@@ -79,6 +79,11 @@ class _Product:
             for wait in waits:
                 wait.cancel()
             await self._keeper.stop()
+
+    def _line(self, name: str, text: str) -> None:
+        """The log has all; Redis and libvirtd have nothing to say to a person."""
+        ours = name not in {"redis", "libvirtd", "virtlogd"} or text.startswith("Ended")
+        self._output.line(name, text, shown=ours)
 
     async def _start(self) -> None:
         self._keeper.end_left_behind()
@@ -130,7 +135,7 @@ class _Product:
             child.kill()
             raise
         for line in errors.decode(errors="replace").splitlines():
-            self._output.line(arguments[0], line)
+            self._output.line(arguments[0], line, shown=False)
         if child.returncode:
             last = (errors.decode(errors="replace").strip().splitlines() or [""])[-1]
             raise StartError(
