@@ -1,7 +1,6 @@
 """Try a host step by step and say what was seen, for whoever adds one."""
 
 import socket
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import libvirt
-from cryptography import x509
 
 from kvmweb.errors import (
     AppError,
@@ -18,7 +16,7 @@ from kvmweb.errors import (
     HostUnreachable,
     Unsupported,
 )
-from kvmweb.virt import children, connection, opening, ssh, uri
+from kvmweb.virt import children, connection, opening, ssh, tls, uri
 from kvmweb.virt.children import Channel
 from kvmweb.virt.connection import READ_S, Host, verb
 from kvmweb.virt.errors import explain, explaining
@@ -145,8 +143,8 @@ class _Trial:
         )
 
     def _certificate(self) -> str:
-        host, port = self._address.host, uri.port_of(self._address)
-        return _within(_PROBE_S, "reading the certificate", _certificate_of, host, port)
+        doing = "reading the certificate"
+        return _within(_PROBE_S, doing, tls.describe, self._address)
 
     def _host_key(self) -> str:
         """The key the host shows, as a sentence. Raises HostUnreachable: not trusted."""
@@ -305,34 +303,6 @@ def _resolve(host: str) -> list[str]:
             hint="Check the spelling, and the DNS of the machine this product runs on.",
         ) from error
     return sorted({str(where[0]) for *_, where in found})
-
-
-def _certificate_of(host: str, port: int) -> str:
-    """The certificate a host shows, as a sentence, believed or not."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # only to show it; libvirt verifies
-    try:
-        with (
-            socket.create_connection((host, port), opening.PROBE_S) as plain,
-            context.wrap_socket(plain) as wrapped,
-        ):
-            shown = wrapped.getpeercert(binary_form=True) or b""
-        certificate = x509.load_der_x509_certificate(shown)
-    except (OSError, ValueError) as error:
-        raise HostUnreachable(
-            f"Port {port} of {host} does not speak TLS.",
-            hint="Is this the port for TLS, and has libvirtd a certificate?",
-        ) from error
-    until = certificate.not_valid_after_utc
-    return (
-        f"It shows a certificate for {_short(certificate.subject)}, issued by "
-        f"{_short(certificate.issuer)}, valid until {until:%Y-%m-%d}."
-    )
-
-
-def _short(name: x509.Name) -> str:
-    return name.rfc4514_string() or "nobody"
 
 
 def _dotted(version: int) -> str:

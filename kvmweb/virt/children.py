@@ -159,6 +159,7 @@ class _Server:
                     "PATH": os.environ.get("PATH", os.defpath),
                     "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
                     "LC_ALL": "C.UTF-8",  # libvirt's and ssh's texts are read by us
+                    "LIBVIRT_DEBUG": "error",  # warnings come back as errors, explained
                     "HOME": self._home,  # no auth.conf or ~/.pki of whoever runs us
                 },
             )

@@ -254,7 +254,7 @@ class _Place:
             child.kill()
             return
         with self._lock:
-            if not self._closed:
+            if not self._closed and len(self._idle) < MAX_PER_HOST:
                 self._idle.append(child)
                 return
         child.kill()

@@ -111,6 +111,13 @@ _SYSTEM = (libvirt.VIR_ERR_SYSTEM_ERROR,)
 _STARTED = "Is libvirtd (or virtqemud) running there, and does it listen?"
 _CLOCKS = "Check the host's certificate and the clocks of both machines."
 
+_INVALID = (
+    libvirt.VIR_ERR_OPERATION_INVALID,
+    libvirt.VIR_ERR_OPERATION_FAILED,  # as some drivers call it
+    libvirt.VIR_ERR_INTERNAL_ERROR,
+)
+UNVERIFIED = "the host's certificate could not be verified."  # `tls` can say why
+
 # The first that fits says it. Connections come first: their texts quote others.
 _REASONS = (
     _Reason(
@@ -201,8 +208,14 @@ _REASONS = (
         HostUnreachable,
         "the host's certificate was not signed by the authority given here.",
         "Give the certificate of the authority (CA) that signed the host's.",
-        pattern=r"certificate.*(not trusted|unknown issuer|no known issuer)"
-        r"|certificate hasn't got a known issuer|verify (tls peer|peer|server)",
+        pattern=r"certificate.*(not trusted|got a known issuer)",
+        when=_of_rpc,
+    ),
+    _Reason(
+        HostUnreachable,
+        UNVERIFIED,
+        "Is it signed by the authority given here, for this address, and still valid?",
+        pattern=r"failed to verify peer's certificate",
         when=_of_rpc,
     ),
     _Reason(
@@ -273,14 +286,14 @@ _REASONS = (
     _Reason(
         Conflict,
         "it is already running.",
-        codes=(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_INTERNAL_ERROR),
+        codes=_INVALID,
         pattern=r"already (running|active)",
     ),
     _Reason(
         Conflict,
         "it is not running.",
-        codes=(libvirt.VIR_ERR_OPERATION_INVALID,),
-        pattern=r"not (running|active)|isn't running",
+        codes=_INVALID,
+        pattern=r"domain.*(not|isn't) (running|active)",
     ),
     _Reason(
         Conflict,

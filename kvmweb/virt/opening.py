@@ -12,8 +12,8 @@ from pathlib import Path
 import libvirt
 
 from kvmweb.errors import HostTimeout, HostUnreachable
-from kvmweb.virt import ssh, uri
-from kvmweb.virt.errors import explaining
+from kvmweb.virt import ssh, tls, uri
+from kvmweb.virt.errors import UNVERIFIED, explaining
 from kvmweb.virt.types import Address, Secrets, Transport
 
 PROBE_S = 3.0
@@ -29,7 +29,6 @@ def open_libvirt(address: Address) -> Iterator[libvirt.virConnect]:
     hangs may still block here and in any call for ever. Raises Invalid,
     HostUnreachable, HostError.
     """
-    label = uri.label_of(address)
     start_event_loop()
     with ExitStack() as stack:
         tunnel = None
@@ -39,14 +38,7 @@ def open_libvirt(address: Address) -> Iterator[libvirt.virConnect]:
         elif uri.is_remote(address):
             uri.validate(address)
             probe(address.host, uri.port_of(address))
-        try:
-            with explaining(f"connect to {label}"):
-                connection = _open(address, tunnel.socket if tunnel else None)
-        except HostTimeout as error:  # nothing was asked yet, so nothing is unknown
-            broken = f"Could not connect to {label}: the host hung up at once."
-            hint = "Does libvirtd run there, and does it expect this transport?"
-            fault = tunnel.fault() if tunnel else None
-            raise fault or HostUnreachable(broken, hint=hint) from error
+        connection = _opened(address, tunnel)
         stack.callback(_close, connection)
         yield connection
 
@@ -103,6 +95,24 @@ def _run_events() -> None:
 
 def _be_silent(_context: object, _error: object) -> None:
     """Instead of libvirt's habit of printing every error."""
+
+
+def _opened(address: Address, tunnel: ssh.Tunnel | None) -> libvirt.virConnect:
+    """The connection, or the best reason there is for having none."""
+    label = uri.label_of(address)
+    try:
+        with explaining(f"connect to {label}"):
+            return _open(address, tunnel.socket if tunnel else None)
+    except HostTimeout as error:  # nothing was asked yet, so nothing is unknown
+        broken = f"Could not connect to {label}: the host hung up at once."
+        hint = "Does libvirtd run there, and does it expect this transport?"
+        fault = tunnel.fault() if tunnel else None
+        raise fault or HostUnreachable(broken, hint=hint) from error
+    except HostUnreachable as error:
+        doubt = tls.doubt(address) if UNVERIFIED in error.detail else None
+        if doubt:
+            raise doubt from error
+        raise
 
 
 def _open(address: Address, socket_path: Path | None) -> libvirt.virConnect:
