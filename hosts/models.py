@@ -4,7 +4,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from kvmweb.virt.types import Transport
+from kvmweb.virt.types import HostSample, Transport
 
 
 class Host(models.Model):
@@ -23,6 +23,8 @@ class Host(models.Model):
         AUTO = "auto"
         KVM = "kvm"
         QEMU = "qemu"
+
+    sample: HostSample | None = None  # beside the row: hosts.queries puts it there
 
     # Ours: what people said.
     name = models.CharField(max_length=63, unique=True)

@@ -1,16 +1,24 @@
 """Reading hosts: each list costs a fixed number of queries."""
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Prefetch, Q, QuerySet, Sum
 
 from hosts import access
 from hosts.models import Host, Network, Pool, Volume
+from kvmweb import samples
 from kvmweb.accounts.models import User
+from kvmweb.doors import ordered
+from kvmweb.operations.models import Operation
 from kvmweb.virt.types import DomainState
 
-ORDERINGS = {
+PAGE = 50
+GUESTS = 300
+STATES = (*Host.State.values, "maintenance")
+ORDERINGS: dict[str, str | Sequence[str]] = {
     "name": "name",
     "state": ("state", "name"),
     "cpus": ("cpus", "name"),
@@ -70,7 +78,68 @@ def same_machines(host: Host) -> Sequence[Host]:
     return list(Host.objects.filter(uuid=host.uuid).exclude(pk=host.pk))
 
 
-def shared_uuids(hosts: Iterable[Host]) -> set[UUID]:
-    """The machine UUIDs that more than one of these hosts has."""
-    said = [host.uuid for host in hosts if host.uuid]
-    return {uuid for uuid in said if said.count(uuid) > 1}
+def running_memory_bytes(host: Host) -> int:
+    """What its running guests may use together."""
+    running = host.guests.filter(state=DomainState.RUNNING)
+    return running.aggregate(sum=Sum("memory_bytes"))["sum"] or 0
+
+
+def operations(host: Host) -> list[Operation]:
+    """What was asked of it and its guests last."""
+    return list(Operation.objects.filter(host=host.pk).order_by("-created_at")[:20])
+
+
+def guests(host: Host) -> list[Any]:
+    """Its guests by name, each with its latest `sample`; the first few hundred."""
+    rows = host.guests.exclude(state=DomainState.GONE).order_by("name", "uuid")
+    found = list(rows.select_related("owner").defer("disks", "nics", "uses")[:GUESTS])
+    numbers = samples.latest([guest.pk for guest in found])
+    for guest in found:
+        guest.sample = numbers.get(guest.pk)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What somebody wants to see; every value as it stands in the URL, "" for any."""
+
+    search: str = ""
+    state: str = ""  # up, down, connecting, maintenance
+    tag: str = ""
+    sort: str = "name"
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> "Filters":
+        """From a query string; what is not understood counts as not said."""
+        told = {
+            each.name: value
+            for each in fields(cls)
+            if (value := values.get(each.name, "").replace("\0", "").strip()[:200])
+        }
+        if told.get("sort", "").removeprefix("-") not in ORDERINGS:
+            told.pop("sort", None)
+        if told.get("state", "") not in STATES:
+            told.pop("state", None)
+        return cls(**told)
+
+
+def page(user: User, filters: Filters, number: str | int = 1) -> Page[Host]:
+    """One page of the list, each host with its latest `sample`; two queries."""
+    rows = listing(user)
+    if filters.state == "maintenance":
+        rows = rows.filter(maintenance=True)
+    elif filters.state:
+        rows = rows.filter(state=filters.state)
+    if filters.tag:
+        rows = rows.filter(tags__icontains=f'"{filters.tag}"')
+    for word in filters.search.split()[:8]:
+        found = Q()
+        for column in SEARCHED:
+            found |= Q((f"{column}__icontains", word))
+        rows = rows.filter(found)
+    rows = rows.order_by(*ordered(filters.sort, ORDERINGS))
+    found_page = Paginator(rows, PAGE).get_page(number)
+    numbers = samples.latest_of_hosts([host.pk for host in found_page.object_list])
+    for host in found_page.object_list:
+        host.sample = numbers.get(host.pk)
+    return found_page

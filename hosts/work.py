@@ -60,7 +60,7 @@ def maintenance(run: Run) -> None:
 
 
 def _host(run: Run) -> Host:
-    host = Host.objects.filter(pk=run.operation.host).first()
+    host = Host.objects.filter(pk=run.operation.host or 0).first()
     if host is None:
         raise NotFound(f"{run.operation.host_name} was removed meanwhile.")
     return host

@@ -246,7 +246,8 @@ class _Store:
         if time.monotonic() < self._quiet_until:
             return None
         try:
-            return self._connected().execute_command(*command)
+            redis: Any = self._connected()  # its execute_command has no types
+            return redis.execute_command(*command)
         except (RedisError, OSError) as error:
             self._quiet_until = time.monotonic() + PAUSE_S
             log.warning("Numbers are lost or not shown: Redis said %s.", error)

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, Q
+from django.db.models import (
+    BooleanField,
+    DateTimeField,
+    Expression,
+    ExpressionWrapper,
+    Q,
+)
 from django.db.models.functions import Now
 
 from hosts.models import Host, Watcher
@@ -107,5 +113,5 @@ class Leases:
         return bool(rows.update(watcher=self.name, watched_until=_after(LEASE)))
 
 
-def _after(duration: timedelta) -> ExpressionWrapper:
+def _after(duration: timedelta) -> Expression:
     return ExpressionWrapper(Now() + duration, output_field=DateTimeField())
