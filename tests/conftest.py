@@ -24,7 +24,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
 import pytest  # noqa: E402  # the environment comes first
 from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
-from django.db.backends.sqlite3.operations import DatabaseOperations  # noqa: E402
+from django.db.backends.sqlite3.base import DatabaseOperations  # noqa: E402
 from django.test import Client  # noqa: E402
 
 from tests.waiting import until  # noqa: E402
