@@ -19,7 +19,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Something happened to one thing; `word` is "started", "device-added"…"""
+    """Something happened to one thing; `word` is "started", "crashed" and the like."""
 
     kind: Kind
     uuid: UUID

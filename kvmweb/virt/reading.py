@@ -5,8 +5,9 @@ raises HostUnreachable, and a domain that is not there any more NotFound.
 """
 
 import ipaddress
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -61,6 +62,7 @@ class Known:
 
     dom: libvirt.virDomain
     status: Status
+    listed_at: float = field(default_factory=time.monotonic)
 
 
 def asked(default: U, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | U:
@@ -101,6 +103,7 @@ def _each(known: dict[UUID, Known]) -> Iterator[DomainFacts]:
 
 def domain_list(conn: libvirt.virConnect) -> dict[UUID, Known]:
     """All domains with their states, in a handful of calls however many there are."""
+    listed_at = time.monotonic()
     with explaining("list the guests"):
         doms = conn.listAllDomains(0)
         states = _states(conn)
@@ -126,7 +129,7 @@ def domain_list(conn: libvirt.virConnect) -> dict[UUID, Known]:
             managed_save=raw in saved,
             snapshots=snapshots,
         )
-        found[status.uuid] = Known(dom, status)
+        found[status.uuid] = Known(dom, status, listed_at)
     return found
 
 

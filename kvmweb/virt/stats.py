@@ -89,8 +89,8 @@ class GuestMeter:
     `vcpus` says by UUID's bytes how many vCPUs a guest may use: the owner keeps it.
     """
 
-    def __init__(self) -> None:
-        self.vcpus: dict[bytes, int] = {}
+    def __init__(self, vcpus: Mapping[bytes, int]) -> None:
+        self.vcpus = vcpus
         # By libvirt's id, which is a new one each time a guest starts.
         self._tracks: dict[int, _Track] = {}
 

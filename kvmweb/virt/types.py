@@ -288,6 +288,8 @@ class FullLook:
     domains: tuple[DomainFacts, ...]
     pools: tuple[PoolFacts, ...]
     networks: tuple[NetworkFacts, ...]
+    pools_known: bool = True  # False: the look at them hangs, so pools is no answer
+    networks_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,294 @@
+"""The eye on one host: the main of a child process that watches it and tells the parent.
+
+It may hang with its host. It says something every tick, so a parent that hears nothing
+for a while kills it. It ends itself when nobody listens any more.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Protocol
+
+import libvirt
+
+from kvmweb.errors import AppError, HostTimeout, HostUnreachable
+from kvmweb.virt import networks, storage
+from kvmweb.virt.addresses import AddressBook
+from kvmweb.virt.events import Kind, Wake, listening
+from kvmweb.virt.looking import Picture
+from kvmweb.virt.opening import open_libvirt
+from kvmweb.virt.places import Place
+from kvmweb.virt.pulse import Pulse
+from kvmweb.virt.reading import host_facts
+from kvmweb.virt.rounds import ROUND_S, Rounds
+from kvmweb.virt.stats import PackedTick
+from kvmweb.virt.types import (
+    Address,
+    DomainSeen,
+    DomainVanished,
+    FullLook,
+    HostSample,
+    Lost,
+    NetworkFacts,
+    NetworksSeen,
+    News,
+    PoolFacts,
+    StorageSeen,
+)
+
+SILENCE_S = 10.0  # a host that answers no small call for so long hangs
+_HEART_S = 2.0
+_STORAGE_S = 30.0
+_NETWORKS_S = 5.0  # leases are not announced
+_PLACES_WAIT_S = 5.0
+_TIMELY_S = 5.0
+_abandoned: list[ExitStack] = []  # connections whose closing would hang
+
+
+class Channel(Protocol):
+    """Where news go; raises OSError when nobody is there to hear them."""
+
+    def send(self, news: News | PackedTick, /) -> None: ...
+
+
+def watch(
+    channel: Channel,
+    address: Address,
+    *,
+    tick_s: float = 2.0,
+    full_look_s: float = 60.0,
+) -> None:
+    """Watch one host until it is lost, which is the last news, or nobody listens.
+
+    First comes a FullLook, then what changes, a Tick every `tick_s` and a FullLook
+    every `full_look_s`. A tick without guests only says that the host answers; some
+    may come before the first FullLook where that takes long.
+    """
+    teller = _Teller(channel)
+    stack = ExitStack()
+    try:
+        conn = stack.enter_context(open_libvirt(address))
+        numbers = stack.enter_context(open_libvirt(address))
+        eye = _Eye(conn, numbers, teller, tick_s=tick_s, full_look_s=full_look_s)
+        stack.enter_context(listening(conn, eye.wake))
+        eye.watch()
+    except AppError as error:
+        teller.tell_last(Lost(error.detail, error.hint, error.code))
+        _abandoned.append(stack.pop_all())
+    finally:
+        stack.close()
+
+
+class _Teller:
+    """Sends the news of many threads one after the other, until the last."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+        self.over = threading.Event()
+
+    def tell(self, news: News | PackedTick) -> None:
+        """Send this, unless it is over."""
+        with self._lock:
+            if self.over.is_set():
+                return
+            try:
+                self._channel.send(news)
+            except OSError:
+                self.over.set()  # nobody listens
+
+    def tell_last(self, news: Lost) -> None:
+        """Send this, and nothing after it."""
+        self.tell(news)
+        self.over.set()
+
+
+class _Eye:
+    """All that watches one host, and when it ends."""
+
+    def __init__(
+        self,
+        conn: libvirt.virConnect,
+        numbers: libvirt.virConnect,
+        teller: _Teller,
+        *,
+        tick_s: float,
+        full_look_s: float,
+    ) -> None:
+        self._conn, self._teller, self._full_look_s = conn, teller, full_look_s
+        self._answered_at = time.monotonic()
+        self._error: AppError | None = None
+        self._ended = threading.Event()
+        self._shown = False
+        self._picture = Picture(conn, self._tell_domain, self._lost)
+        self._book = AddressBook(numbers, self._picture.readdress)
+        self._picture.addresses = self._book.of
+        self._rounds = Rounds(conn, self._picture)
+        self._storage: Place[tuple[PoolFacts, ...]] = Place(
+            lambda: storage.look(conn), self._tell_pools, self._lost, every_s=_STORAGE_S
+        )
+        self._networks: Place[tuple[NetworkFacts, ...]] = Place(
+            lambda: networks.look(conn),
+            self._tell_networks,
+            self._lost,
+            every_s=_NETWORKS_S,
+        )
+        self._pulse = Pulse(
+            numbers,
+            self._tell_tick,
+            self._lost,
+            vcpus=self._picture.vcpus,
+            tick_s=tick_s,
+        )
+
+    def watch(self) -> None:
+        """Until nobody listens. Raises HostUnreachable, HostError when the host went."""
+        self._hear_the_end()
+        self._start_thread(self._beat)
+        try:
+            self._start_thread(self._go)
+            self._stay()
+        finally:
+            self._ended.set()
+            for part in (self._pulse, self._picture, self._storage, self._networks):
+                part.end()
+        if self._error is not None:
+            raise self._error
+
+    def _stay(self) -> None:
+        while not self._over():
+            self._ended.wait(0.5)
+            if not self._picture.replace_stuck():
+                self._lost(HostTimeout("Too many looks at guests of this host hang."))
+
+    def _over(self) -> bool:
+        """Whether it ends: nobody listens, the host went, or it does not answer."""
+        if time.monotonic() - self._answered_at > SILENCE_S:
+            self._lost(
+                HostTimeout(
+                    f"libvirt took a call and did not answer within {SILENCE_S:g} s.",
+                    hint="Does libvirtd hang there? Restarting it leaves guests running.",
+                )
+            )
+        return self._ended.is_set() or self._teller.over.is_set()
+
+    # What ends it
+
+    def _lost(self, error: AppError) -> None:
+        self._error = self._error or error
+        self._ended.set()
+
+    def _hear_the_end(self) -> None:
+        def closed(_conn: object, reason: int, _data: object) -> None:
+            said = _CLOSED.get(reason, "The connection to libvirt was closed.")
+            self._lost(HostUnreachable(said, hint="Was libvirtd stopped there?"))
+
+        try:
+            self._conn.registerCloseCallback(closed, None)
+        except libvirt.libvirtError:
+            return  # the test driver has no wire that could break
+
+    def _beat(self) -> None:
+        """Ask something small when nothing else was answered lately."""
+        while not self._ended.wait(_HEART_S / 2):
+            if time.monotonic() - self._answered_at < _HEART_S:
+                continue
+            try:
+                self._conn.getLibVersion()
+            except libvirt.libvirtError:
+                continue  # the close callback says it in words
+            self._answered_at = time.monotonic()
+
+    def _start_thread(self, work: Callable[[], None]) -> None:
+        threading.Thread(target=work, name=work.__name__, daemon=True).start()
+
+    # What is seen
+
+    def wake(self, wake: Wake) -> None:
+        """Look again at what this is about. Never waits."""
+        if wake.kind == Kind.DOMAIN:
+            self._picture.wake(wake.uuid, wake.word)
+        elif wake.kind == Kind.POOL:
+            self._storage.wake()
+        else:
+            self._networks.wake()
+
+    def _go(self) -> None:
+        """From the first look on: rounds, and now and then all of it again."""
+        try:
+            self._first_look()
+            self._pulse.start()
+            full_look_at = time.monotonic() + self._full_look_s
+            while not self._ended.wait(ROUND_S):
+                self._rounds.go()
+                self._book.ask(list(self._picture.facts.values()))
+                if time.monotonic() > full_look_at:
+                    self._rounds.look_at_all()
+                    self._until_looked()
+                    self._full_look()
+                    full_look_at = time.monotonic() + self._full_look_s
+        except AppError as error:
+            self._lost(error)
+
+    def _first_look(self) -> None:
+        self._storage.start()
+        self._networks.start()
+        self._rounds.look_at_all()
+        self._picture.start()
+        self._until_looked()
+        self._full_look()
+
+    def _until_looked(self) -> None:
+        """Wait for the looks that are due, and say meanwhile that the host answers."""
+        told = time.monotonic()
+        while self._picture.waiting and not self._ended.wait(0.02):
+            now = time.monotonic()
+            if not self._shown and now - told > _TIMELY_S:
+                told = now
+                self._teller.tell(PackedTick(time.time(), _NO_SAMPLE, b""))
+
+    def _full_look(self) -> None:
+        host = host_facts(self._conn)
+        self._storage.wait(_PLACES_WAIT_S)
+        self._networks.wait(_PLACES_WAIT_S)
+        with self._picture.lock:
+            self._shown = True
+            self._teller.tell(
+                FullLook(
+                    host=host,
+                    domains=tuple(self._picture.facts.values()),
+                    pools=self._storage.value or (),
+                    networks=self._networks.value or (),
+                    pools_known=self._storage.value is not None,
+                    networks_known=self._networks.value is not None,
+                )
+            )
+        self._answered_at = time.monotonic()
+
+    def _tell_domain(self, news: DomainSeen | DomainVanished) -> None:
+        if self._shown:  # else it is in the first full look
+            self._teller.tell(news)
+
+    def _tell_pools(self, pools: tuple[PoolFacts, ...]) -> None:
+        if self._shown:
+            self._teller.tell(StorageSeen(pools))
+
+    def _tell_networks(self, seen: tuple[NetworkFacts, ...]) -> None:
+        if self._book.set_leases(seen):
+            for uuid in list(self._picture.facts):
+                self._picture.readdress(uuid)
+        if self._shown:
+            self._teller.tell(NetworksSeen(seen))
+
+    def _tell_tick(self, tick: PackedTick) -> None:
+        self._answered_at = time.monotonic()
+        self._teller.tell(tick)
+
+
+_NO_SAMPLE = HostSample(None, None, None)
+_CLOSED = {
+    libvirt.VIR_CONNECT_CLOSE_REASON_ERROR: "The connection to libvirt broke.",
+    libvirt.VIR_CONNECT_CLOSE_REASON_EOF: "libvirt on the host ended the connection.",
+    libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "The host does not answer any more.",
+}
