@@ -1,5 +1,7 @@
 """Guests: what runs."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,8 @@ class GuestsConfig(AppConfig):
     """Guests, their history and their screens."""
 
     name = "guests"
+
+    def ready(self) -> None:
+        """Plug in: what is done to guests, what is heard of them, who listens."""
+        for room in ("work", "facts", "topics"):
+            import_module(f"guests.{room}")

@@ -6,11 +6,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosts.models import Host
-from kvmweb.virt.types import DomainState
+from kvmweb.operations.models import Operation
+from kvmweb.virt.types import DomainState, GuestSample
 
 
 class Guest(models.Model):
     """A machine that people know by its UUID, wherever it runs."""
+
+    # Beside the row, for pages: guests.queries sets them.
+    sample: GuestSample | None = None
+    active_operation: Operation | None = None
+    conflict: bool = False  # the same UUID is on another host, and no move explains it
 
     uuid = models.UUIDField(primary_key=True)
 
@@ -23,6 +29,7 @@ class Guest(models.Model):
         related_name="guests",
     )
     tags = models.JSONField(default=list, blank=True)
+    tag_words = models.TextField(blank=True, default="")  # " db web ", to search
     protected = models.BooleanField(default=False)  # may not be deleted
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -38,6 +45,8 @@ class Guest(models.Model):
     )
     state_reason = models.CharField(max_length=64, blank=True, default="")
     state_since = models.DateTimeField(default=timezone.now)
+    known_state = models.CharField(max_length=13, blank=True, default="")  # while
+    known_since = models.DateTimeField(null=True)  # unknown: what it was, since when
     seen_at = models.DateTimeField(default=timezone.now)
     persistent = models.BooleanField(default=True)
     autostart = models.BooleanField(default=False)
@@ -65,6 +74,8 @@ class Guest(models.Model):
     differs = models.BooleanField(default=False)  # runs otherwise than it is defined
     started_at = models.DateTimeField(null=True)
     problem = models.TextField(blank=True, default="")
+    uses = models.JSONField(default=list)  # paths, "pool/name": now and at next start
+    xml_digest = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         ordering = ["name", "uuid"]
@@ -82,6 +93,22 @@ class Guest(models.Model):
         return f"guest:{self.pk}"
 
 
+class Document(models.Model):
+    """A guest's XML as its host last said it. All facts."""
+
+    guest = models.OneToOneField(
+        Guest, on_delete=models.CASCADE, primary_key=True, related_name="document"
+    )
+    xml = models.TextField()  # what runs, or what is defined
+    inactive_xml = models.TextField(blank=True, default="")  # "": transient
+
+    class Meta:
+        ordering = ["guest"]
+
+    def __str__(self) -> str:
+        return f"XML of {self.guest}"
+
+
 class Twin(models.Model):
     """The same UUID seen on another host: a conflict, unless a move is under way."""
 
@@ -89,7 +116,11 @@ class Twin(models.Model):
     host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="twins")
     name = models.CharField(max_length=255)
     state = models.CharField(max_length=13)
+    moving = models.BooleanField(default=False)  # one end of a migration, says libvirt
     seen_at = models.DateTimeField(default=timezone.now)
+    facts = models.JSONField(default=dict)  # columns of Guest, should this be its home
+    xml = models.TextField(blank=True, default="")
+    inactive_xml = models.TextField(blank=True, default="")
 
     class Meta:
         ordering = ["seen_at"]
@@ -113,6 +144,7 @@ class Revision(models.Model):
     xml = models.TextField()  # inactive where it is persistent
 
     OUTSIDE = "outside kvmweb"
+    diff: str = ""  # for pages: what it changed
 
     class Meta:
         ordering = ["-number"]

@@ -1,5 +1,16 @@
 """Addresses of guests."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from guests import overview, views
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("guests/", views.listing, name="guests"),
+    path("guests/demo/", views.start_demo, name="guest-demo"),
+    path("guests/<uuid:pk>/", views.detail, name="guest"),
+    path("guests/<uuid:pk>/autostart/", views.autostart, name="guest-autostart"),
+    path("guests/<uuid:pk>/edit/", views.edit, name="guest-edit"),
+    path("guests/<uuid:pk>/delete/", views.delete, name="guest-delete"),
+    path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
+]

@@ -16,7 +16,8 @@ from kvmweb.errors import NotFound, Unsupported
 from kvmweb.virt import reading
 from kvmweb.virt.connection import CHANGE_S, DESTROY_S, READ_S, verb
 from kvmweb.virt.errors import explaining
-from kvmweb.virt.types import DomainFacts, JobFacts
+from kvmweb.virt.facts import state_of
+from kvmweb.virt.types import DomainFacts, DomainState, JobFacts
 from kvmweb.virt.xml.document import Text
 from kvmweb.virt.xml.domain import Domain, Graphics, check_ranges
 
@@ -66,6 +67,16 @@ def look(conn: libvirt.virConnect, uuid: UUID) -> DomainFacts | None:
     """The domain as it is now; None when the host does not know it."""
     try:
         return reading.domain_facts(_find(conn, uuid))
+    except NotFound:
+        return None
+
+
+@verb(deadline_s=READ_S)
+def state(conn: libvirt.virConnect, uuid: UUID) -> DomainState | None:
+    """How it is now, quickly; None when the host does not know it."""
+    try:
+        with _domain(conn, uuid, "ask for the state of {}") as domain:
+            return state_of(*domain.state())[0]
     except NotFound:
         return None
 
@@ -132,9 +143,12 @@ def pause(conn: libvirt.virConnect, uuid: UUID) -> None:
 
 @verb(deadline_s=CHANGE_S)
 def resume(conn: libvirt.virConnect, uuid: UUID) -> None:
-    """Let its CPUs go on."""
+    """Let its CPUs go on, or wake it when the guest itself sleeps."""
     with _domain(conn, uuid, "resume {}") as domain:
-        domain.resume()
+        if domain.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
+            domain.pMWakeup(0)
+        else:
+            domain.resume()
 
 
 @verb(deadline_s=600.0)
