@@ -74,14 +74,15 @@ class LabHost:
         self._write_files()
         self._connect()
         keeper = ("unshare", "-m", "-u", "sh", str(_FILES / "host"))
-        child = subprocess.Popen(
-            ["ip", "netns", "exec", self.name, *keeper, str(self.root), self.name],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._log("host"),
-            env=_ENVIRONMENT,
-            start_new_session=True,
-        )
+        with self._log("host") as log:
+            child = subprocess.Popen(
+                ["ip", "netns", "exec", self.name, *keeper, str(self.root), self.name],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
         self._children.append(child)
         self._keeper_pid = child.pid
         with child.stdout as said:  # type: ignore[union-attr]
