@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 # Imported once here instead of in every child.
-PRELOADED = ("connection", "domains", "storage", "networks")
+PRELOADED = ("connection", "domains", "storage", "networks", "eye")
 
 _PR_SET_PDEATHSIG = 1
 
