@@ -235,7 +235,7 @@ _REASONS = (
     _Reason(
         HostUnreachable,
         "the host did not let us in.",
-        "Check user name and password, and which users the host allows.",
+        "Check user and password. By tcp libvirt takes none that go unencrypted: use tls.",
         codes=(
             libvirt.VIR_ERR_AUTH_FAILED,
             libvirt.VIR_ERR_AUTH_CANCELLED,
