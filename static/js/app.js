@@ -1,0 +1,24 @@
+// Every page: each module takes what it finds on it.
+import { actions } from "./actions.js";
+import { cells } from "./cells.js";
+import { copies } from "./copies.js";
+import { drawer } from "./drawer.js";
+import { live } from "./live.js";
+import { menus } from "./menus.js";
+import { parts } from "./parts.js";
+import { search } from "./search.js";
+import { selection } from "./selection.js";
+import { tabs } from "./tabs.js";
+import { themes } from "./themes.js";
+import { times } from "./times.js";
+
+// Actions come before menus: they take the clicks that would send a form.
+for (const module of [times, themes, tabs, actions, menus, copies, search]) {
+  module.start();
+}
+for (const module of [parts, cells, selection, drawer, live]) module.start();
+
+if (document.querySelector("[data-charts]")) {
+  const { charts } = await import("./charts.js");
+  charts.start();
+}

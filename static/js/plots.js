@@ -1,0 +1,152 @@
+// What each chart shows: one thought a chart, its limit as a line.
+import { words } from "./words.js";
+
+const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const DECIMAL_STEPS = Array.from({ length: 14 }, (_, power) =>
+  [1, 2, 5].map((digit) => digit * 10 ** power),
+).flat();
+const bits = (number) => words.bits(number / 8);
+
+export const PLOTS = {
+  cpu: {
+    series: [{ name: "cpu_percent", label: "Processor", area: true }],
+    say: words.percent,
+    steps: [25, 50, 100],
+    limit: () => 100,
+    named: ({ vcpus }) => `${vcpus} CPUs = 100 %`,
+  },
+  memory: {
+    series: [
+      { name: "memory_bytes", label: "As the guest says", area: true },
+      { name: "memory_host_bytes", label: "As the host pays", dashed: true },
+    ],
+    say: words.bytes,
+    steps: BINARY_STEPS,
+    limit: ({ memory }) => memory,
+    named: ({ memory }) => words.bytes(memory),
+  },
+  "host-memory": {
+    series: [{ name: "memory_bytes", label: "In use", area: true }],
+    say: words.bytes,
+    steps: BINARY_STEPS,
+    limit: ({ memory }) => memory,
+    named: ({ memory }) => words.bytes(memory),
+  },
+  disk: {
+    series: [
+      { name: "disk_read_bytes_s", label: "Read" },
+      { name: "disk_write_bytes_s", label: "Written", dashed: true },
+    ],
+    say: words.rate,
+    steps: BINARY_STEPS,
+    least: 1024,
+  },
+  network: {
+    series: [
+      { name: "net_rx_bytes_s", label: "Received" },
+      { name: "net_tx_bytes_s", label: "Sent", dashed: true },
+    ],
+    say: bits,
+    steps: DECIMAL_STEPS,
+    factor: 8,
+    least: 1000,
+  },
+};
+
+/** A colour of the style sheet, as a canvas wants it. */
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.className = `probe-${name}`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+function line({ label, area, dashed }, say) {
+  return {
+    label,
+    stroke: colour(dashed ? "series-2" : "series-1"),
+    fill: area ? colour("fill-1") : undefined,
+    width: 1.5,
+    dash: dashed ? [6, 4] : undefined,
+    points: { show: false },
+    spanGaps: false,
+    value: (_, number) => say(number),
+  };
+}
+
+function drawLimit(limit, named, ink) {
+  return (chart) => {
+    const { ctx, bbox } = chart;
+    const height = Math.round(chart.valToPos(limit, "y", true)) + 0.5;
+    ctx.save();
+    ctx.strokeStyle = ink;
+    ctx.fillStyle = ink;
+    ctx.setLineDash([2, 3]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, height);
+    ctx.lineTo(bbox.left + bbox.width, height);
+    ctx.stroke();
+    ctx.textAlign = "right";
+    ctx.textBaseline = "top";
+    ctx.fillText(named, bbox.left + bbox.width - 4, height + 4);
+    ctx.restore();
+  };
+}
+
+function hovered(plot, say) {
+  return (chart) => {
+    const at = chart.cursor.idx;
+    if (at === null || at === undefined) {
+      say("");
+      return;
+    }
+    const numbers = plot.series.map((_, place) => plot.say(chart.data[place + 1][at]));
+    const time = new Date(chart.data[0][at] * 1000).toLocaleTimeString("en-GB");
+    say(`${time}  ${numbers.join(" / ")}`);
+  };
+}
+
+/** uPlot's options for a plot; `say` gets the words for what is pointed at, or "". */
+export function readable(plot, limits, say) {
+  const ink = colour("muted");
+  const grid = { stroke: colour("grid"), width: 1 };
+  const font = "11px system-ui, sans-serif";
+  const limit = plot.limit?.(limits);
+  const top = (most) => (limit ? limit * 1.04 : Math.max(most * 1.15, plot.least));
+  return {
+    legend: { show: false },
+    cursor: { sync: { key: "charts" }, points: { size: 6 }, drag: { x: false } },
+    scales: { x: { time: true }, y: { range: (_, __, most) => [0, top(most ?? 0)] } },
+    series: [{}, ...plot.series.map((series) => line(series, plot.say))],
+    axes: [
+      {
+        stroke: ink,
+        grid,
+        ticks: { show: false },
+        font,
+        space: 70,
+        values: [
+          [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
+          [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, null, null, null, null, 1],
+          [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1],
+        ],
+      },
+      {
+        stroke: ink,
+        grid,
+        ticks: { show: false },
+        font,
+        size: 72,
+        space: 36,
+        incrs: plot.steps,
+        values: (_, marks) => marks.map((mark) => plot.say(mark)),
+      },
+    ],
+    hooks: {
+      setCursor: [hovered(plot, say)],
+      draw: limit ? [drawLimit(limit, plot.named(limits), ink)] : [],
+    },
+  };
+}
