@@ -15,7 +15,7 @@
 | lost | host, Lost | there is no connection any more, or none could be made |
 | removed | host | an admin removes the host; its row is about to go |
 | checked | host, Sequence[CheckStep] | a check told its steps |
-| settled | host | all that came together is stored; the place to sum it up |
+| settled | host | news was stored and no more is coming now; the place to sum it up |
 
 Recorders are called inside a transaction with the host's row locked. One that raises
 spoils nothing but its own news: see hosts.recording.

@@ -35,6 +35,7 @@ BACKOFF_S = 1.0
 BACKOFF_MAX_S = 10.0
 AGAIN_S = 1.0  # between two tries to write to a database that is locked or away
 WAKE_S = 1.0  # how soon a wish to stop is noticed
+SETTLE_S = 0.05  # no news for so long: what came is summed up
 TOGETHER = 100  # pieces of news in one transaction at most
 
 _SILENT = Lost(
@@ -66,6 +67,7 @@ class Attention(threading.Thread):
         self._watcher = watcher
         self._after = after
         self._anew = anew
+        self._unsettled = False  # facts were stored and not summed up yet
         self._enough = threading.Event()
 
     def stop(self) -> None:
@@ -85,6 +87,7 @@ class Attention(threading.Thread):
             while not self._enough.is_set():
                 if self._watch_once():
                     pause_s = BACKOFF_S
+                self._settle()
                 self._enough.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
                 pause_s = min(2 * pause_s, BACKOFF_MAX_S)
         except AppError:
@@ -120,8 +123,9 @@ class Attention(threading.Thread):
         """What came together, again and again; the last is a Lost unless we stop."""
         quiet_since = time.monotonic()
         while not self._enough.is_set():
+            patience_s = SETTLE_S if self._unsettled else WAKE_S
             try:
-                together = _received(child) if child.channel.poll(WAKE_S) else []
+                together = _received(child) if child.channel.poll(patience_s) else []
             except BlockingIOError:  # it stopped in the middle of a message
                 together = [_SILENT]
             except (EOFError, OSError):
@@ -132,27 +136,38 @@ class Attention(threading.Thread):
             elif time.monotonic() - quiet_since > SILENCE_S:
                 together = [_SILENT]
                 yield together
+            else:
+                self._settle()
             if together and isinstance(together[-1], Lost):
                 return
 
     def _keep(self, together: list[News]) -> None:
-        """Numbers into Redis, facts into the rows."""
-        for each in together:
-            if isinstance(each, Tick):
-                numbers.tell(self._host_id, each)
+        """Facts into the rows, numbers into Redis."""
         facts = [each for each in together if not isinstance(each, Tick)]
         if facts:
             self._until_written(
                 lambda: recording.record(self._host_id, self._watcher, facts)
             )
+            self._unsettled = True
+        for each in together:
+            if isinstance(each, Tick):
+                numbers.tell(self._host_id, each)
+
+    def _settle(self) -> None:
+        if self._unsettled:
+            self._unsettled = False
+            self._until_written(lambda: recording.settle(self._host_id))
 
     def _until_written(self, act: Callable[[], R]) -> R:
         """Do it again and again while the database is locked or away."""
+        said = ""
         while True:
             try:
                 return act()
             except (OperationalError, InterfaceError) as error:
-                log.warning("Host %s: the database said %s", self._host_id, error)
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("Host %s: the database said %s", self._host_id, said)
                 connection.close()
             if self._enough.wait(AGAIN_S):
                 raise LeaseLost(f"Host {self._host_id} is not watched here any more.")

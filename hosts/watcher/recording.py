@@ -60,7 +60,6 @@ def record(host_id: int, watcher: str, news: Sequence[News]) -> None:
             raise LeaseLost(f"Another watcher has host {host_id} now.")
         for each in news:
             _record(host, each)
-        _guarded("its summary", host, partial(tell, "settled", host))
 
 
 def connecting(host_id: int, watcher: str) -> None:
@@ -70,7 +69,13 @@ def connecting(host_id: int, watcher: str) -> None:
         if host is None:
             raise LeaseLost(f"Another watcher has host {host_id} now.")
         tell("connecting", host)
-        tell("settled", host)
+
+
+def settle(host_id: int) -> None:
+    """Tell the recorders that nothing more comes now: they may sum up what came."""
+    host = Host.objects.filter(pk=host_id).first()
+    if host is not None:
+        _guarded("its summary", host, partial(tell, "settled", host))
 
 
 def _record(host: Host, news: News) -> None:

@@ -27,7 +27,9 @@ class Command(BaseCommand):
         parser.add_argument("--username", default="")
         parser.add_argument("--socket-path", default="")
         parser.add_argument(
-            "--virt-type", choices=Host.VirtType.values, default=Host.VirtType.AUTO.value
+            "--virt-type",
+            choices=Host.VirtType.values,
+            default=Host.VirtType.AUTO.value,
         )
         parser.add_argument("--migration-address", default="")
         parser.add_argument("--tags", nargs="*", default=[])
