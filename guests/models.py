@@ -175,3 +175,34 @@ class Happening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.guest} {self.what}"
+
+
+class ConsoleTicket(models.Model):
+    """The right to open one screen once, soon. Only a hash of its text is kept."""
+
+    class Kind(models.TextChoices):
+        """What is behind it: RFB, or the bytes of a serial port."""
+
+        VNC = "vnc"
+        SERIAL = "serial"
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    session_digest = models.CharField(max_length=64, blank=True, default="")
+    token = models.ForeignKey(
+        "accounts.Token", null=True, on_delete=models.CASCADE, related_name="+"
+    )
+    guest = models.ForeignKey(Guest, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=6, choices=Kind)
+    view_only = models.BooleanField(default=False)
+    expires_at = models.DateTimeField(db_index=True)
+    taken_at = models.DateTimeField(null=True)
+    problem = models.TextField(blank=True, default="")  # why no screen came, for people
+
+    class Meta:
+        ordering = ["-expires_at"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.guest_id} for {self.user_id}"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from guests import overview, views
+from guests import console_views, overview, views
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -12,5 +12,6 @@ urlpatterns = [
     path("guests/<uuid:pk>/autostart/", views.autostart, name="guest-autostart"),
     path("guests/<uuid:pk>/edit/", views.edit, name="guest-edit"),
     path("guests/<uuid:pk>/delete/", views.delete, name="guest-delete"),
+    path("guests/<uuid:pk>/console/", console_views.console, name="guest-console"),
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

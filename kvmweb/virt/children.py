@@ -94,6 +94,11 @@ def fork(
     return child
 
 
+def warm_up() -> None:
+    """Start the server now, so that the first child is there at once."""
+    _server.warm_up()
+
+
 def use_directory(path: Path) -> None:
     """Keep the private directories of later children under this one (default: /tmp)."""
     _server.directory = path
@@ -125,6 +130,10 @@ class _Server:
                     self._stop()
         message = "The process that reaches hosts cannot be started."
         raise Unavailable(message, hint="Is this machine out of memory or processes?")
+
+    def warm_up(self) -> None:
+        with self._lock:
+            self._running()
 
     def stop(self) -> None:
         with self._lock:
