@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.places import ROOT
+
 COMMAND_LINE = (
     "console=tty1 console=ttyS0 quiet loglevel=3 consoleblank=0 nokaslr panic=5"
 )
@@ -53,12 +55,13 @@ class DemoError(Exception):
 def parts(data_dir: Path) -> tuple[Path, Path]:
     """The kernel and the initial RAM disk, made on first use under `data_dir`/demo.
 
+    Those that set-up made in the usual data folder serve others, too.
     Raises DemoError when Debian's packages cannot be fetched.
     """
+    if found := _made(data_dir):
+        return found
     made = data_dir / "demo"
     kernel, initrd = made / KERNEL, made / INITRD
-    if kernel.exists() and initrd.exists():
-        return kernel, initrd
     made.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=made, prefix="making-") as scratch:
         work = Path(scratch)
@@ -69,6 +72,11 @@ def parts(data_dir: Path) -> tuple[Path, Path]:
         next((work / "boot").glob("vmlinuz-*")).rename(kernel)
         (work / INITRD).rename(initrd)
     return kernel, initrd
+
+
+def is_made(data_dir: Path) -> bool:
+    """Whether `parts` would answer at once."""
+    return _made(data_dir) is not None
 
 
 def parts_for_qemu(data_dir: Path) -> tuple[Path, Path]:
@@ -90,6 +98,14 @@ def parts_for_qemu(data_dir: Path) -> tuple[Path, Path]:
             raise DemoError(f"{copy} cannot be written: {error.strerror}.") from error
         copies.append(copy)
     return copies[0], copies[1]
+
+
+def _made(data_dir: Path) -> tuple[Path, Path] | None:
+    for made in (ROOT / "var/demo", data_dir / "demo"):
+        kernel, initrd = made / KERNEL, made / INITRD
+        if kernel.exists() and initrd.exists():
+            return kernel, initrd
+    return None
 
 
 def _kernel_package() -> str:

@@ -97,22 +97,26 @@ class Supervisor:
 
     async def _run(self, process: Process) -> str:
         """Run it once; how it ended."""
+        # A pipe of our own: asyncio's would keep us waiting for whoever inherited it.
+        ours, its = os.pipe()
         try:
             child = await asyncio.create_subprocess_exec(
                 *_ended_with_us(),
                 *process.command,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdout=its,
+                stderr=its,
                 env=self._environment(process),
                 start_new_session=True,
-                limit=1 << 20,
             )
         except OSError as error:
+            os.close(ours)
             return f"Could not be started: {error}"
+        finally:
+            os.close(its)
         self._running[process.name] = child
         self._write_record()
-        reader = asyncio.create_task(self._read(process.name, child))
+        reader = asyncio.create_task(self._read(process.name, ours))
         try:
             status = await child.wait()
         finally:
@@ -120,27 +124,24 @@ class Supervisor:
             _signal_group(child.pid, signal.SIGKILL)
             self._running.pop(process.name, None)
             self._write_record()
-        await asyncio.wait([reader], timeout=1)
-        reader.cancel()
-        if status < 0:
-            return f"Ended by {signal.Signals(-status).name}"
-        return f"Ended with status {status}"
+            await asyncio.wait([reader], timeout=1)
+            reader.cancel()
+        return _how(status)
 
     def _environment(self, process: Process) -> dict[str, str]:
         mark = {} if process.base else dict([self._mark.split("=", 1)])
         return {**os.environ, **process.environment, **mark}
 
-    async def _read(self, name: str, child: asyncio.subprocess.Process) -> None:
-        if child.stdout is None:
-            return
-        while True:
-            try:
-                line = await child.stdout.readline()
-            except ValueError:  # longer than a line may be: dropped
-                continue
-            if not line:
-                return
-            self._say(name, line.decode(errors="replace").rstrip())
+    async def _read(self, name: str, pipe: int) -> None:
+        lines = asyncio.StreamReader(limit=1 << 20)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(lines), os.fdopen(pipe, "rb")
+        )
+        try:
+            while line := await _next_line(lines):
+                self._say(name, line.decode(errors="replace").rstrip())
+        finally:
+            transport.close()
 
     async def _end(self, processes: Sequence[Process], grace_s: float) -> None:
         names = [process.name for process in processes]
@@ -167,6 +168,20 @@ class Supervisor:
         fresh = self._record.with_suffix(".new")
         fresh.write_text(json.dumps(running))
         fresh.replace(self._record)
+
+
+async def _next_line(lines: asyncio.StreamReader) -> bytes:
+    """The next one, b"" after the last; one that is far too long is left out."""
+    try:
+        return await lines.readline()
+    except ValueError:
+        return b"(a line that was too long)\n"
+
+
+def _how(status: int) -> str:
+    if status < 0:
+        return f"Ended by {signal.Signals(-status).name}"
+    return f"Ended with status {status}"
 
 
 def _ended_with_us() -> list[str]:
