@@ -16,6 +16,7 @@ from django.shortcuts import render
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import User
 from kvmweb.accounts.requests import UserRequest
+from kvmweb.bodylimit import TooLarge
 from kvmweb.doors import PROBLEM_TYPE, is_api, problem
 from kvmweb.errors import (
     AppError,
@@ -29,12 +30,6 @@ from kvmweb.errors import (
 
 log = logging.getLogger(__name__)
 SAFE = ("GET", "HEAD", "OPTIONS")
-
-
-class TooLarge(AppError):
-    """More was sent than is taken."""
-
-    status, code, title = 413, "too_large", "Too large"
 
 
 class Malformed(AppError):
@@ -131,7 +126,7 @@ def as_problem(response: HttpResponse) -> HttpResponse:
     return told
 
 
-def not_found(request: HttpRequest, _error: object = None) -> HttpResponse:
+def not_found(request: HttpRequest, exception: object = None) -> HttpResponse:  # noqa: ARG001
     """There is nothing at this address."""
     return answer(request, NotFound("There is nothing at this address."))
 
@@ -141,9 +136,9 @@ def failed(request: HttpRequest) -> HttpResponse:
     return answer(request, AppError("This is a mistake in kvmweb; its log says more."))
 
 
-def bad_request(request: HttpRequest, error: object = None) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: object = None) -> HttpResponse:
     """What was sent cannot be taken."""
-    if isinstance(error, RequestDataTooBig):
+    if isinstance(exception, RequestDataTooBig):
         return answer(request, TooLarge("The body is larger than what is taken here."))
     return answer(request, Malformed("The request cannot be understood."))
 

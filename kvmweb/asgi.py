@@ -7,11 +7,14 @@ server logs, because tokens and tickets travel in it.
 import os
 from typing import Any
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.utils.module_loading import import_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
-pages = get_asgi_application()  # also loads the apps that the sockets stand on
+django = get_asgi_application()  # also loads the apps that the sockets stand on
+limited = import_string("kvmweb.bodylimit.BodyLimit")  # reads settings: only now
+pages = limited(django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 # The longest beginning that fits wins. Console's own table is in its application.
 SOCKETS = {

@@ -1,33 +1,19 @@
-"""What every test may ask for: people, their browsers and tokens, a private Redis.
+"""What every test may ask for: people, their browsers and tokens, a private Redis."""
 
-Tests own their data folder and their Redis: both are named in the environment before
-Django reads its settings. The database is SQLite in that folder, or what
-KVMWEB_DATABASE_URL names.
-"""
-
-import atexit
-import os
-import shutil
+import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(tempfile.mkdtemp(prefix="kvmweb-test-"))
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
-os.environ["KVMWEB_DATA_DIR"] = str(FOLDER)
-os.environ["KVMWEB_REDIS_URL"] = f"unix://{FOLDER}/redis.sock"
-os.environ["KVMWEB_LOCAL_HOST"] = "off"
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.test import Client
 
-import pytest  # noqa: E402  # the environment comes first
-from django.conf import settings  # noqa: E402
-from django.db import connections  # noqa: E402
-from django.db.backends.sqlite3.base import DatabaseOperations  # noqa: E402
-from django.test import Client  # noqa: E402
-
-from tests.waiting import until  # noqa: E402
+from tests.environment import FOLDER
+from tests.waiting import until
 
 PASSWORD = "a long enough word"
 AUDIT = "accounts_auditentry"
@@ -74,19 +60,27 @@ def _flush_goes_past_the_audit_guard() -> None:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[str]:
     """A private Redis for all tests that need one; its URL, as the settings have it."""
-    socket = FOLDER / "redis.sock"
-    words = (
-        f"redis-server --port 0 --unixsocket {socket} --daemonize no --appendonly no"
-    )
+    path = FOLDER / "redis.sock"
+    words = f"redis-server --port 0 --unixsocket {path} --daemonize no --appendonly no"
     server = subprocess.Popen(
         [*words.split(), "--save", "", "--dir", str(FOLDER)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    until(socket.exists, 10, why="Redis did not make its socket.")
-    yield f"unix://{socket}"
+    until(lambda: _answers(path), 10, why="Redis does not answer.")
+    yield f"unix://{path}"
     server.terminate()
     server.wait(10)
+
+
+def _answers(unix_socket: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(unix_socket))
+        except OSError:
+            return False
+        client.sendall(b"PING\r\n")
+        return client.recv(7) == b"+PONG\r\n"
 
 
 @pytest.fixture

@@ -68,8 +68,10 @@ def record_refusal(  # the columns of a record
 def _room(name: str, address: str, outcome: str) -> int:
     """How many more refusals of this sender may be recorded now."""
     recent = AuditEntry.objects.filter(at__gt=timezone.now() - MINUTE, outcome=outcome)
-    if outcome == "refused" and name != NOBODY:
-        return REFUSALS_A_MINUTE - recent.filter(actor=name).count()
+    if outcome == "refused":
+        recent = recent.filter(actor=name)
+        if name != NOBODY:
+            return REFUSALS_A_MINUTE - recent.count()
     own = REFUSALS_A_MINUTE - recent.filter(address=address).count()
     return min(own, STRANGERS_A_MINUTE - recent.count())
 
