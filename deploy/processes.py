@@ -93,7 +93,8 @@ def web(here: Settings) -> Process:
         str(word) for name, value in options.items() for word in (f"--{name}", value)
     ]
     quiet = ("--no-access-log", "--no-server-header")
-    return _python("web", "uvicorn", "kvmweb.asgi:application", *words, *quiet)
+    plain = ("--no-proxy-headers",)  # KVMWEB_TRUSTED_PROXY says who is believed
+    return _python("web", "uvicorn", "kvmweb.asgi:application", *words, *quiet, *plain)
 
 
 def others(here: Settings) -> list[Process]:

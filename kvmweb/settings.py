@@ -131,6 +131,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "forget-visits": {
+        "task": "accounts.forget",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     # A message that waited until the next one was due is worth nothing: it expires.
     "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},
     "forget": {

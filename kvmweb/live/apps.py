@@ -1,5 +1,7 @@
 """One WebSocket for live pages."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class LiveConfig(AppConfig):
 
     name = "kvmweb.live"
     label = "live"
+
+    def ready(self) -> None:
+        """Plug in: sockets ask again when somebody's rights change."""
+        import_module("kvmweb.live.rights")
