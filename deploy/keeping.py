@@ -16,14 +16,19 @@ from pathlib import Path
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
 STEADY_S = 60.0  # who ran so long starts with the first pause again
-GRACE_S = 3.2  # between TERM and KILL
+GRACE_S = 3.0  # between TERM and KILL
+PLAIN = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 MARK = "KVMWEB_SUPERVISED_IN"  # in the environment of all but what the others stand on
 LAST_GRACE_S = 1.0  # the same for what the others stand on
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What to run. `base` ones are what the others stand on: they are ended last."""
+    """What to run, with our environment and what is added to it.
+
+    `base` ones are what the others stand on: they are ended last, and they are no part
+    of the product: they get a plain environment.
+    """
 
     name: str
     command: Sequence[str]
@@ -108,6 +113,7 @@ class Supervisor:
                 stderr=its,
                 env=self._environment(process),
                 start_new_session=True,
+                umask=0o022 if process.base else 0o077,
             )
         except OSError as error:
             os.close(ours)
@@ -129,7 +135,9 @@ class Supervisor:
         return _how(status)
 
     def _environment(self, process: Process) -> dict[str, str]:
-        mark = {} if process.base else dict([self._mark.split("=", 1)])
+        if process.base:
+            return {**PLAIN, **process.environment}
+        mark = dict([self._mark.split("=", 1)])
         return {**os.environ, **process.environment, **mark}
 
     async def _read(self, name: str, pipe: int) -> None:

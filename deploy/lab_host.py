@@ -17,7 +17,7 @@ from deploy import demo, lab_keys, places
 
 _FILES = Path(__file__).parent / "lab_files"
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-_START_S = 20
+_START_S = 60
 
 
 class LabError(Exception):
@@ -170,7 +170,7 @@ class LabHost:
         return int(path.read_text())
 
     def wait_until_it_answers(self) -> None:
-        """Until libvirtd takes connections; Raises LabError after 20 s."""
+        """Until libvirtd takes connections; Raises LabError after a minute."""
 
         def answers() -> bool:
             asked = ["virsh", "-q", "-c", self.uri, "hostname"]

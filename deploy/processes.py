@@ -99,14 +99,18 @@ def web(here: Settings) -> Process:
 
 def others(here: Settings) -> list[Process]:
     """All that work behind the pages."""
-    celery = ("celery", "-A", "kvmweb")
+    celery = ("celery", "--quiet", "-A", "kvmweb")
+    quiet = ("--loglevel", "WARNING")
     alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     threads = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
     schedule = ("--schedule", str(here.data_dir / "beat-schedule"), "--pidfile", "")
+    as_root = {"C_FORCE_ROOT": "1"}  # Celery's word for: do not warn about it
     return [
         Process("watcher", manage("watcher")),
-        _python("worker", *celery, "worker", *threads, *alone, "--loglevel", "INFO"),
-        _python("beat", *celery, "beat", *schedule, "--loglevel", "WARNING"),
+        _python(
+            "worker", *celery, "worker", *threads, *alone, *quiet, environment=as_root
+        ),
+        _python("beat", *celery, "beat", *schedule, *quiet),
         Process("console", manage("console")),
     ]
 
@@ -116,5 +120,7 @@ def manage(*arguments: str) -> tuple[str, ...]:
     return (str(PYTHON), "manage.py", *arguments)
 
 
-def _python(name: str, module: str, *arguments: str) -> Process:
-    return Process(name, (str(PYTHON), "-m", module, *arguments))
+def _python(
+    name: str, module: str, *arguments: str, environment: dict[str, str] | None = None
+) -> Process:
+    return Process(name, (str(PYTHON), "-m", module, *arguments), environment or {})

@@ -154,9 +154,7 @@ def _front_end_packages(*, dev: bool) -> None:
 
 
 def _demo_parts() -> None:
-    if all(
-        (data_dir() / "demo" / name).exists() for name in (demo.KERNEL, demo.INITRD)
-    ):
+    if demo.is_made(data_dir()):
         return
     _say("Fetching Debian's cloud kernel and busybox for the demo guest")
     try:

@@ -22,6 +22,7 @@ from deploy.output import Output
 from deploy.places import ROOT, data_dir, log_dir
 from deploy.processes import SettingError, Settings
 
+_PASSWORD = "KVMWEB_ADMIN_PASSWORD"  # noqa: S105  its name
 _READY_S = 60
 _LEAST_FREE_MIB = 100
 
@@ -56,6 +57,9 @@ class _Product:
     def __init__(self, here: Settings, output: Output) -> None:
         self._here = here
         self._output = output
+        # Only what makes the first user needs to know it.
+        password = os.environ.pop(_PASSWORD, "")
+        self._first_password = {_PASSWORD: password} if password else {}
         self._keeper = Supervisor(here.data_dir / "run", self._line)
 
     async def run(self) -> None:
@@ -117,16 +121,18 @@ class _Product:
             database.migrated()
 
     async def _bootstrap(self) -> None:
-        for line in (await self._manage("bootstrap")).splitlines():
+        said = await self._manage("bootstrap", **self._first_password)
+        for line in said.splitlines():
             self._output.say(line)
 
-    async def _manage(self, *arguments: str) -> str:
+    async def _manage(self, *arguments: str, **environment: str) -> str:
         """What one of Django's commands printed. Raises StartError when it fails."""
         child = await asyncio.create_subprocess_exec(
             *processes.manage(*arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **environment},
             start_new_session=True,
         )
         try:

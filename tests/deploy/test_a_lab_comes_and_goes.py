@@ -74,7 +74,7 @@ def test_a_demo_guest_says_it_is_ready_and_obeys_the_power_button(folder: Path) 
         host.define_demo("web")
         assert demo.READY in _serial(host.virsh("ttyconsole", "web"), demo.READY)
         host.virsh("shutdown", "web", "--mode", "acpi")
-        until(lambda: host.virsh("domstate", "web") == "shut off", 30)
+        until(lambda: host.virsh("domstate", "web") == "shut off", 60)
 
 
 def _runs(pid: int) -> bool:
@@ -84,10 +84,10 @@ def _runs(pid: int) -> bool:
 
 
 def _serial(device: str, wanted: str) -> str:
-    """What a guest says on its serial port, up to what is wanted or for 40 s."""
+    """What a guest says on its serial port, up to what is wanted or for 90 s."""
     port = os.open(device, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
     said = b""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 90
     try:
         while wanted.encode() not in said and time.monotonic() < deadline:
             if select.select([port], [], [], 1)[0]:
