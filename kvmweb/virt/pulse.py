@@ -1,8 +1,8 @@
 """The numbers of one host every tick, whatever hangs there.
 
 One hung QEMU makes getAllDomainStats hang for a minute and more, even with NOWAIT; calls
-made meanwhile by others pass it over. So a few threads take turns: one waits for the next
-tick while another may still be in a call.
+made meanwhile by others pass it over. So a thread that hangs is given a successor, and
+what it brings home late is thrown away.
 """
 
 import threading
@@ -15,15 +15,18 @@ import libvirt
 from kvmweb.errors import HostUnreachable
 from kvmweb.virt.reading import asked, host_memory
 from kvmweb.virt.stats import FLAGS, GROUPS, GuestMeter, HostMeter, PackedTick
+from kvmweb.virt.types import HostSample
 
-_THREADS = 4
-_MEMORY_EVERY = 3  # ticks; a host's memory moves slowly, and the call costs a guest's
+_SUCCESSORS = 3  # each hanging call keeps one of libvirtd's few places for a client
+_MEMORY_EVERY = 5  # ticks; a host's memory moves slowly, and asking is a round trip
 _PATIENCE_S = 10.0
+_QUIET_S = 4.0
 _ALL_CPUS = libvirt.VIR_NODE_CPU_STATS_ALL_CPUS
+_NO_SAMPLE = HostSample(None, None, None)
 
 
 class Pulse:
-    """Sends a tick every `tick_s`, without guests where libvirt hangs on them."""
+    """Sends a tick every `tick_s`; one without guests where libvirt hangs on them."""
 
     def __init__(
         self,
@@ -35,68 +38,77 @@ class Pulse:
         tick_s: float,
     ) -> None:
         self._conn, self._send, self._lost, self._tick_s = conn, send, lost, tick_s
-        self._turn = threading.Lock()
-        self._results = threading.Lock()
         self._guests = GuestMeter(vcpus)
         self._host = HostMeter()
         self._memory: tuple[int | None, int | None] = (None, None)
-        self._ticks = 0
-        self._next = time.monotonic()
-        self._calls: dict[int, float] = {}  # under way: the tick's number, and since
+        self._lock = threading.Lock()
+        self._generation = 0  # the thread whose turn it is
+        self._asking_since: float | None = None
         self._took_s = 0.0
-        self._told = 0  # the number of the last tick that was sent
+        self._told_at = time.monotonic()
+        self._hanging = 0
         self._ended = threading.Event()
 
     def start(self) -> None:
         """Begin to tick."""
-        for _ in range(_THREADS):
-            threading.Thread(target=self._run, name="pulse", daemon=True).start()
+        self._generation += 1
+        thread = threading.Thread(
+            target=self._run, args=(self._generation,), name="pulse", daemon=True
+        )
+        thread.start()
 
     def end(self) -> None:
         """Tick no more."""
         self._ended.set()
 
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            with self._turn:
-                if self._ended.wait(max(0.0, self._next - time.monotonic())):
+    def relieve(self) -> None:
+        """Give a thread that hangs a successor; to be called about every second."""
+        now = time.monotonic()
+        patience = max(1.4 * self._tick_s, min(3 * self._took_s, _PATIENCE_S))
+        with self._lock:
+            since = self._asking_since
+            hangs = since is not None and now - since > patience
+            if hangs and self._hanging < _SUCCESSORS:
+                self._hanging += 1
+                self._asking_since = None
+                self.start()
+        if now - self._told_at > _QUIET_S:
+            self.say_alive()
+
+    def say_alive(self) -> None:
+        """A tick that only says that the host answers."""
+        self._told_at = time.monotonic()
+        self._send(PackedTick(time.time(), _NO_SAMPLE, b""))
+
+    def _run(self, generation: int) -> None:
+        ticks = 0
+        tick_at = time.monotonic()
+        try:
+            while not self._ended.wait(max(0.0, tick_at - time.monotonic())):
+                if not self._tick(generation, ask_memory=ticks % _MEMORY_EVERY == 0):
                     return
-                now = time.monotonic()
-                self._next = max(self._next + self._tick_s, now)
-                self._ticks += 1
-                number, ask = self._ticks, not self._held_up(now)
-                if ask:
-                    self._calls[number] = now
-            try:
-                self._tick(number, ask=ask)
-            except HostUnreachable as error:
-                self._lost(error)
-                return
-            finally:
-                self._calls.pop(number, None)
+                ticks += 1
+                tick_at = max(tick_at + self._tick_s, time.monotonic())
+        except HostUnreachable as error:
+            self._lost(error)
 
-    def _held_up(self, now: float) -> bool:
-        """Whether to let calls under way end first: they are slow, but not yet stuck."""
-        patience = max(1.5 * self._tick_s, min(3 * self._took_s, _PATIENCE_S))
-        calls = list(self._calls.values())
-        return len(calls) >= _THREADS - 1 or any(now - c < patience for c in calls)
-
-    def _tick(self, number: int, *, ask: bool) -> None:
+    def _tick(self, generation: int, *, ask_memory: bool) -> bool:
+        """One tick; whether this thread is still the one whose turn it is."""
         began = time.monotonic()
-        told: list[Any] = []
-        if ask:
-            told = asked([], self._conn.getAllDomainStats, GROUPS, FLAGS)
+        self._asking_since = began
+        told: list[Any] = asked([], self._conn.getAllDomainStats, GROUPS, FLAGS)
         ended = time.monotonic()
+        with self._lock:
+            if generation != self._generation:
+                self._hanging -= 1
+                return False
+            self._asking_since = None
+        self._took_s = ended - began
         cpu: dict[str, int] = asked({}, self._conn.getCPUStats, _ALL_CPUS, 0)
-        memory = self._memory
-        if number % _MEMORY_EVERY == 1:
-            memory = host_memory(self._conn)
-        with self._results:
-            if number < self._told or self._ended.is_set():
-                return  # the call hung, and others have told since
-            self._told, self._memory = number, memory
-            if ask:
-                self._took_s = ended - began
-            packed = self._guests.measure(told, began, ended)
-            host = self._host.measure(cpu, memory)
-            self._send(PackedTick(time.time(), host, packed))
+        if ask_memory:
+            self._memory = host_memory(self._conn)
+        packed = self._guests.measure(told, began, ended)
+        host = self._host.measure(cpu, self._memory)
+        self._told_at = time.monotonic()
+        self._send(PackedTick(time.time(), host, packed))
+        return True

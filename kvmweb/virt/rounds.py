@@ -1,11 +1,9 @@
 """Rounds for what libvirt does not announce: snapshots, autostart, quiet edits.
 
-Bulk questions that cost the same for one guest and a thousand, and single ones for a
-few guests at a time, so that all of a round costs about a millisecond.
+Bulk questions, whose cost hardly depends on how many guests there are, and single ones
+for a few guests at a time: a round is two or three round trips.
 """
 
-import itertools
-from collections.abc import Iterator
 from uuid import UUID
 
 import libvirt
@@ -13,12 +11,11 @@ import libvirt
 from kvmweb.errors import NotFound
 from kvmweb.virt.looking import Picture
 from kvmweb.virt.reading import asked, domain_list
-from kvmweb.virt.types import DomainFacts
 
 ROUND_S = 1.0
 _LIST_EVERY = 5  # rounds
 _COUNTED = 10  # guests with snapshots whose number is asked in one round
-_READ = 3  # documents read in one round
+_INACTIVE = libvirt.VIR_DOMAIN_XML_INACTIVE
 
 
 class Rounds:
@@ -27,13 +24,14 @@ class Rounds:
     def __init__(self, conn: libvirt.virConnect, picture: Picture) -> None:
         self._conn, self._picture = conn, picture
         self._number = 0
-        self._readers = self._each_in_turn()
+        self._all: list[libvirt.virDomain] = []
+        self._with_snapshots: set[UUID] = set()
 
     def go(self) -> None:
         """One round. Raises HostUnreachable."""
         self._number += 1
         self._snapshots()
-        self._documents()
+        self._document()
         if self._number % _LIST_EVERY == 0:
             self._autostart()
             self._existence()
@@ -46,54 +44,53 @@ class Rounds:
             self._picture.wake(uuid, known=known)
 
     def _snapshots(self) -> None:
+        """Whether each has any, by one call; how many, by one for each that has."""
         flag = libvirt.VIR_CONNECT_LIST_DOMAINS_HAS_SNAPSHOT
         having = {UUID(bytes=dom.UUID()): dom for dom in self._listed(flag)}
-        facts = self._picture.facts
-        for uuid, seen in list(facts.items()):
-            if bool(seen.snapshots) != (uuid in having):
-                self._picture.wake(uuid)
-        first = self._number * _COUNTED % (len(having) or 1)
-        turn = itertools.islice(
-            itertools.cycle(having.items()), first, first + _COUNTED
-        )
-        for uuid, dom in dict(itertools.islice(turn, len(having))).items():
+        for uuid in self._with_snapshots ^ having.keys():
+            self._picture.wake(uuid)
+        self._with_snapshots = set(having)
+        begin = self._number * _COUNTED % (len(having) or 1)
+        turn = (list(having.items()) * 2)[begin : begin + min(_COUNTED, len(having))]
+        for uuid, dom in turn:
             try:
                 count = asked(0, dom.snapshotNum, 0)
             except NotFound:
                 continue
-            if uuid in facts and facts[uuid].snapshots != count:
-                self._picture.wake(uuid)
+            self._wake_unless(uuid, "snapshots", count)
 
-    def _documents(self) -> None:
-        for facts in itertools.islice(self._readers, _READ):
-            if facts is None:
-                return
-            try:
-                dom = self._conn.lookupByUUID(facts.uuid.bytes)
-                xml = asked("", dom.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE)
-            except (libvirt.libvirtError, NotFound):
-                self._picture.wake(facts.uuid)
-                continue
-            now = self._picture.facts.get(facts.uuid, facts)
-            if now.persistent and xml != now.inactive_xml:
-                self._picture.wake(facts.uuid)
-
-    def _each_in_turn(self) -> Iterator[DomainFacts | None]:
-        """All domains, again and again; None after the last."""
-        while True:
-            yield from list(self._picture.facts.values())
-            yield None
+    def _document(self) -> None:
+        """What a guest will start with may be changed in silence: one guest a round."""
+        if not self._all:
+            return
+        dom = self._all[self._number % len(self._all)]
+        uuid = UUID(bytes=dom.UUID())
+        facts = self._picture.facts.get(uuid)
+        running = facts is not None and facts.inactive_xml != facts.xml
+        flags = 0 if running and self._number // len(self._all) % 2 else _INACTIVE
+        field = "xml" if flags == 0 else "inactive_xml"
+        try:
+            xml = asked("", dom.XMLDesc, flags)
+        except NotFound:
+            xml = ""
+        if facts is not None and (facts.persistent or flags == 0):
+            self._wake_unless(uuid, field, xml)
 
     def _autostart(self) -> None:
         flag = libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART
-        autostart = {UUID(bytes=dom.UUID()) for dom in self._listed(flag)}
-        for uuid, seen in list(self._picture.facts.items()):
-            if seen.autostart != (uuid in autostart):
-                self._picture.wake(uuid)
+        autostart = {dom.UUID() for dom in self._listed(flag)}
+        for uuid in list(self._picture.facts):
+            self._wake_unless(uuid, "autostart", uuid.bytes in autostart)
 
     def _existence(self) -> None:
-        listed = {UUID(bytes=dom.UUID()) for dom in self._listed(0)}
-        self._picture.compare(listed)
+        self._all = self._listed(0)
+        self._picture.compare({UUID(bytes=dom.UUID()) for dom in self._all})
+
+    def _wake_unless(self, uuid: UUID, name: str, value: object) -> None:
+        """Have a domain looked at if its facts say something else."""
+        facts = self._picture.facts.get(uuid)
+        if facts is not None and getattr(facts, name) != value:
+            self._picture.wake(uuid)
 
     def _listed(self, flag: int) -> list[libvirt.virDomain]:
         found: list[libvirt.virDomain] = asked([], self._conn.listAllDomains, flag)
