@@ -73,9 +73,10 @@ def tell_of_beat(**_: Any) -> None:
 
 def _tell_of_beat() -> None:
     pause = threading.Event()
-    while not pause.wait(heartbeat.EVERY_S):
+    while True:
         try:
             heartbeat.beat("beat", queue.WORKER)
         except DatabaseError as error:
             logger.warning("The heartbeat was not written: %s", error)
             connections.close_all()
+        pause.wait(heartbeat.EVERY_S)
