@@ -30,6 +30,7 @@ from kvmweb.errors import Unavailable
 P = ParamSpec("P")
 Channel: TypeAlias = "Connection[Any, Any]"  # pickled values, both ways
 
+READY = b"r"  # what the server says when it serves
 _SERVER = "kvmweb.virt.forkserver"
 _START_S = 15.0  # importing the modules on a busy machine
 _KILL_S = 2.0
@@ -95,7 +96,10 @@ def fork(
 
 
 def warm_up() -> None:
-    """Start the server now, so that the first child is there at once."""
+    """Start the server now, so that the first child is there at once.
+
+    Takes part of a second, the first time. Raises Unavailable.
+    """
     _server.warm_up()
 
 
@@ -123,17 +127,19 @@ class _Server:
     def fork(self, theirs: socket.socket) -> tuple[int, int]:
         """The pid and pidfd of a new child that holds `theirs`."""
         with self._lock:
-            for _ in range(2):  # the second time with a new server
-                try:
-                    return self._ask(self._running(), theirs)
-                except OSError:
-                    self._stop()
-        message = "The process that reaches hosts cannot be started."
-        raise Unavailable(message, hint="Is this machine out of memory or processes?")
+            try:
+                return self._ask(self._ready(), theirs)
+            except OSError:  # it died since
+                self._stop()
+            try:
+                return self._ask(self._ready(), theirs)
+            except OSError as error:
+                self._stop()
+                raise _unavailable() from error
 
     def warm_up(self) -> None:
         with self._lock:
-            self._running()
+            self._ready()
 
     def stop(self) -> None:
         with self._lock:
@@ -149,13 +155,18 @@ class _Server:
             raise ConnectionResetError("the fork server has ended")
         return _PID.unpack(answer)[0], fds[0]
 
-    def _running(self) -> socket.socket:
+    def _ready(self) -> socket.socket:
+        """The socket of the server, once it serves."""
         if self._socket is None or self._owner != os.getpid():
-            self._start()
-        assert self._socket is not None  # noqa: S101 - says it to the type checker
+            try:
+                self._socket = self._start()
+            except OSError as error:
+                self._stop()
+                raise _unavailable() from error
         return self._socket
 
-    def _start(self) -> None:
+    def _start(self) -> socket.socket:
+        self._owner = os.getpid()
         self._home = tempfile.mkdtemp(prefix="kvmweb-", dir=self.directory)
         ours, theirs = socket.socketpair()
         with theirs:
@@ -173,7 +184,13 @@ class _Server:
                 },
             )
         ours.settimeout(_START_S)
-        self._socket, self._owner = ours, os.getpid()
+        try:
+            if ours.recv(1) != READY:
+                raise ConnectionResetError("the fork server has not come up")
+        except BaseException:
+            ours.close()
+            raise
+        return ours
 
     def _stop(self) -> None:
         if self._owner != os.getpid():  # forked: it is our parent's
@@ -190,6 +207,13 @@ class _Server:
         shutil.rmtree(self._home, ignore_errors=True)
         self._process = self._socket = None
         self._owner = 0
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "The process that reaches hosts cannot be started.",
+        hint="Is this machine out of memory or processes?",
+    )
 
 
 _server = _Server()

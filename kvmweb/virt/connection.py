@@ -116,6 +116,7 @@ def connect(
     Raises Invalid, HostUnreachable, HostError, Unavailable; nothing was done then.
     """
     uri.validate(address)
+    children.warm_up()  # not on the host's account
     _sweep()
     place = _place(address)
     until = time.monotonic() + open_deadline_s

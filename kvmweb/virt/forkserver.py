@@ -2,6 +2,7 @@
 
 It has one thread and no libvirt connection, so a fork of it is a sound process.
 
+    server -> us   once: ready
     us -> server   one byte and a socket, as a descriptor
     server -> us   the child's pid, and a pidfd, as a descriptor
 
@@ -24,6 +25,8 @@ import tempfile
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from kvmweb.virt.children import READY
+
 # Imported once here instead of in every child.
 PRELOADED = ("connection", "domains", "storage", "networks", "eye")
 
@@ -41,6 +44,7 @@ def main() -> None:
     for name in PRELOADED:
         importlib.import_module(f"kvmweb.virt.{name}")
     gc.freeze()  # keeps the pages that children share from being written to
+    control.send(READY)
     mine = _Server(control, home).serve()
     if mine is not None:
         _be_child(mine)

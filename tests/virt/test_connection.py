@@ -20,6 +20,7 @@ from tests.virt import probes
 from tests.waiting import until
 
 TEST = Address(Transport.TEST)
+SOON_S = 5.0  # deadlines here are of 1 s and less; the rest is for a busy machine
 
 
 @pytest.fixture(autouse=True)
@@ -80,8 +81,8 @@ def test_a_call_that_hangs_ends_by_its_verbs_deadline_and_its_child_is_killed() 
         begun = time.monotonic()
         with pytest.raises(HostTimeout, match=r"within 0\.3 s .* not known yet"):
             host.run(probes.hang)
-        assert time.monotonic() - begun < 2
-    assert not alive(pid)
+        assert time.monotonic() - begun < SOON_S
+    until(lambda: not alive(pid), 5)
 
 
 def test_a_caller_may_know_better() -> None:
@@ -103,7 +104,7 @@ def test_a_hung_libvirtd_does_not_hold_up_opening(silent: int) -> None:
     ):
         pass
     assert type(caught.value) is HostUnreachable  # nothing was done: that is known
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < SOON_S
 
 
 def test_one_attempt_at_a_time_and_all_waiters_end(silent: int) -> None:
@@ -119,7 +120,7 @@ def test_one_attempt_at_a_time_and_all_waiters_end(silent: int) -> None:
         return time.monotonic() - begun
 
     with ThreadPoolExecutor(8) as threads:
-        assert max(threads.map(attempt, range(8))) < 3
+        assert max(threads.map(attempt, range(8))) < SOON_S
 
 
 def test_nobody_there_is_told_at_once() -> None:
@@ -141,15 +142,14 @@ def test_a_second_child_works_while_the_first_is_stuck() -> None:
         with connection.connect(TEST) as host:
             stuck.set()
             with pytest.raises(HostTimeout):
-                host.within(2).run(probes.hang)
+                host.within(4).run(probes.hang)
 
     thread = threading.Thread(target=hang)
     thread.start()
     stuck.wait(5)
-    begun = time.monotonic()
     with connection.connect(TEST) as host:
         assert host.run(probes.names) == ["test"]
-    assert time.monotonic() - begun < 1
+    assert thread.is_alive()
     thread.join()
 
 
