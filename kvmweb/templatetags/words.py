@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString, mark_safe
 from kvmweb.accounts import gate
 from kvmweb.accounts.models import User
 from kvmweb.live.news import moment as wire
+from kvmweb.virt.types import GuestSample
 
 register = template.Library()
 
@@ -91,16 +92,20 @@ def less(number: Number, other: Number) -> float | None:
 
 
 @register.filter
-def known(number: Number, otherwise: Number) -> float | None:
-    """The number, or else the other one."""
-    first = _known(number)
-    return _known(otherwise) if first is None else first
+def disk_bytes_s(sample: GuestSample | None) -> float | None:
+    """What a guest reads and writes together."""
+    return _sum(sample.disk_read_bytes_s, sample.disk_write_bytes_s) if sample else None
 
 
 @register.filter
-def plus(number: Number, other: Number) -> float | None:
-    """The sum of what is known; None when neither is."""
-    known = [each for each in (_known(number), _known(other)) if each is not None]
+def net_bytes_s(sample: GuestSample | None) -> float | None:
+    """What a guest receives and sends together."""
+    return _sum(sample.net_rx_bytes_s, sample.net_tx_bytes_s) if sample else None
+
+
+def _sum(*numbers: float | None) -> float | None:
+    """The sum of what is known; None when nothing is."""
+    known = [number for number in numbers if number is not None]
     return sum(known) if known else None
 
 
@@ -261,6 +266,12 @@ def addresses(words: str) -> SafeString:
 def ranges(words: str) -> list[tuple[str, str]]:
     """Time ranges of charts and how they read: "1h 1d" → [("1h", "1 h"), …]."""
     return [(word, f"{word[:-1]} {word[-1]}") for word in words.split()]
+
+
+@register.filter
+def split(words: str) -> list[str]:
+    """The words of a text, to loop over."""
+    return words.split()
 
 
 @register.filter
