@@ -111,7 +111,7 @@ def test_a_hung_libvirtd_holds_up_no_call(address: Address, host: LabHost) -> No
         begun = time.monotonic()
         with pytest.raises(HostTimeout, match="not known yet"):
             connected.within(1).run(probes.names)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 5
     until(lambda: not Path(f"/proc/{pid}").exists(), 5)
 
 
@@ -119,7 +119,7 @@ def test_a_hung_libvirtd_holds_up_no_opening(address: Address, host: LabHost) ->
     host.pause_libvirtd()
     begun = time.monotonic()
     assert "did not answer within 5 s" in refusal(address)
-    assert time.monotonic() - begun < 6
+    assert time.monotonic() - begun < 8
     host.resume_libvirtd()
     with connection.connect(address) as connected:
         connected.run(probes.names)
