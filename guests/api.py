@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from ninja import Query, Router
 from ninja.responses import Status
 
-from guests import access, queries, reading, services
+from guests import access, console_api, queries, reading, services
 from guests.actions import KINDS
 from guests.json import for_user, guest_json, guests_json
 from guests.schemas import (
@@ -27,6 +27,7 @@ from kvmweb.operations.api import OperationOut
 from kvmweb.operations.models import Operation
 
 router = Router(tags=["guests"])
+router.add_router("", console_api.router)
 
 
 @router.get("", response=doors.Page[GuestOut], url_name="guests")
@@ -40,7 +41,7 @@ def listing(request: UserRequest, query: Query[GuestQuery]) -> dict[str, Any]:
 
 
 @router.post("demo/", response={202: OperationOut}, url_name="guest-demo")
-@door(Right.OPERATE)
+@door(Right.SEE_HOSTS)
 def start_demo(request: UserRequest) -> Status[Operation]:
     """Make a small demo guest on the product's own machine and start it."""
     return doors.accepted(

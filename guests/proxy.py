@@ -88,6 +88,9 @@ class Handler(ProxyRequestHandler):  # type: ignore[misc]  # websockify has no h
     def validate_connection(self) -> None:
         """It was, in `handle_upgrade`."""
 
+    def auth_connection(self) -> None:
+        """The ticket was all that is asked for."""
+
     def new_websocket_client(self) -> None:
         """Carry bytes both ways until one side ends. Raises CClose."""
         try:

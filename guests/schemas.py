@@ -4,7 +4,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from guests.edits import Edit
 from guests.queries import SORTS, Filters
@@ -161,8 +161,6 @@ class GuestQuery(doors.PageQuery):
 class EditIn(Schema):
     """What can be changed of a guest; what is not said stays as it is."""
 
-    model_config = ConfigDict(extra="allow")
-
     title: str = ""
     description: str = ""
     autostart: bool = False
@@ -170,12 +168,20 @@ class EditIn(Schema):
     protected: bool = False
     owner: str | None = None  # a user's name; null for nobody
 
-    def edit(self) -> Edit:
-        """The change. Raises Invalid for fields that are not there or fixed."""
-        if extra := set(self.model_extra or {}):
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        """Refuse fields that are not there, or are but cannot be changed."""
+        body = getattr(value, "_obj", value)
+        extra = set(body) - set(cls.model_fields) if isinstance(body, dict) else ()
+        if extra:
             errors = {name: [_why_not(name)] for name in sorted(extra)}
             sentences = " ".join(each[0] for each in errors.values())
             raise Invalid(sentences, errors=errors)
+        return value
+
+    def edit(self) -> Edit:
+        """The change."""
         told: dict[str, Any] = {
             name: getattr(self, name) for name in self.model_fields_set
         }

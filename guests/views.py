@@ -142,7 +142,7 @@ def delete(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @require_POST
-@door(Right.OPERATE)
+@door(Right.SEE_HOSTS)
 def start_demo(request: UserRequest) -> HttpResponse:
     """Make a demo guest on this machine."""
     return _asked(
