@@ -140,7 +140,6 @@ async def _watched(
 ) -> None:
     """Carry bytes both ways while the right holds; say in the end why it ended."""
     begun = time.monotonic()
-    await identity.in_thread(_record, visit, "opened", {})
     parts = [
         asyncio.create_task(_down(upstream, send)),
         asyncio.create_task(_up(upstream, receive)),
@@ -148,6 +147,7 @@ async def _watched(
     ]
     end = Closed(1001, "")
     try:
+        await identity.in_thread(_record, visit, "opened", {})
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for part in parts:
