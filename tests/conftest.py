@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connections
-from django.db.backends.sqlite3.operations import DatabaseOperations
+from django.db.backends.sqlite3.base import DatabaseOperations
 from django.test import Client
 
 from tests.environment import FOLDER
@@ -20,9 +20,10 @@ AUDIT = "accounts_auditentry"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_passwords() -> None:
-    """Argon2 is slow on purpose; nothing here is worth guessing."""
+def quick() -> None:
+    """What takes long on purpose, or is looked up once a process, is quick here."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.WHITENOISE_AUTOREFRESH = True  # else each Client reads all static files
 
 
 @pytest.fixture(scope="session")
