@@ -5,12 +5,15 @@ its records with one call. Older minutes and hours lie in the database. While Re
 away there are no recent numbers, at once; nothing here raises for it.
 """
 
+import hashlib
 import logging
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,12 +21,15 @@ from django.conf import settings
 from redis import ConnectionError as RedisConnectionError
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from kvmweb.errors import Invalid
+from kvmweb.live.news import moment
 from kvmweb.rollups import records
 from kvmweb.rollups.models import Rollup
 from kvmweb.rollups.records import STEP_S, Record, key_of_guest, key_of_host
+from kvmweb.virt.ticks import PackedTick, packed_guest
 from kvmweb.virt.types import GuestSample, HostSample, Tick
 
 log = logging.getLogger(__name__)
@@ -33,6 +39,9 @@ SLOTS = HOUR_S // STEP_S
 FRESH_S = 10  # older than this is not "now" any more
 WAIT_S = 1.0
 PAUSE_S = 2.0  # after a failure, so that a hung Redis costs little
+
+SCRIPT = (Path(__file__).parent / "rollups" / "tick.lua").read_text()
+_SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 # How long a chart is, and how long one of its steps.
 RANGES = {
@@ -45,20 +54,9 @@ RANGES = {
 }
 
 _RING = b"kvmweb:ring:"
-_LATEST = "kvmweb:latest"
-_WRITE = """
-local slot, packed, size = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local offset = slot % tonumber(ARGV[4]) * size
-for at = 1, #packed, 16 + size do
-  local key = string.sub(packed, at, at + 15)
-  local record = string.sub(packed, at + 16, at + 15 + size)
-  redis.call('SETRANGE', 'kvmweb:ring:' .. key, offset, record)
-  redis.call('HSET', 'kvmweb:latest', key, record)
-  if slot % 30 == 0 then
-    redis.call('EXPIRE', 'kvmweb:ring:' .. key, 7200)
-  end
-end
-"""
+_NOW = b"kvmweb:now:"
+_KNOWN = "kvmweb:known"
+_NOTHING = HostSample(None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +69,24 @@ class Series:
 
 
 def write(host_id: int, tick: Tick) -> None:
-    """Keep the numbers of one tick; dropped while Redis is away."""
-    slot = round(tick.at / STEP_S)
-    parts: list[bytes] = []
-    read = written = received = sent = 0.0
-    for uuid, told in tick.guests.items():
-        parts += (uuid.bytes, records.packed_guest(slot, told))
-        read += told.disk_read_bytes_s or 0
-        written += told.disk_write_bytes_s or 0
-        received += told.net_rx_bytes_s or 0
-        sent += told.net_tx_bytes_s or 0
-    rates = (read, written, received, sent)
-    parts += (key_of_host(host_id), records.packed_host(slot, tick.host, rates))
-    packed = b"".join(parts)
-    STORE.ask("EVAL", _WRITE, 0, slot, packed, records.PACKED.size, SLOTS)
+    """Keep the numbers of one tick and tell them to live pages, with one command.
+
+    Topics "guests" and "hosts" get all, "guest:UUID" and "host:ID" their own. What
+    Redis cannot take now is dropped.
+    """
+    host = tick.host
+    packed = _packed(tick)
+    if not packed and host == _NOTHING:
+        return  # it only says that the host answers
+    STORE.run(
+        round(tick.at / STEP_S),
+        moment(datetime.fromtimestamp(tick.at, UTC)),
+        host_id,
+        _number(host.cpu_percent),
+        _number(host.memory_bytes),
+        _number(host.memory_free_bytes),
+        packed,
+    )
 
 
 def latest(uuids: Iterable[UUID]) -> dict[UUID, GuestSample]:
@@ -112,8 +114,8 @@ def host_series(host_id: int, span: str) -> Series:
 
 
 def everybody() -> list[bytes]:
-    """The keys of all whose latest numbers are still kept."""
-    return list(STORE.ask("HKEYS", _LATEST) or [])
+    """The keys of all who said something within the last hours."""
+    return list(STORE.ask("SMEMBERS", _KNOWN) or [])
 
 
 def recent(keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
@@ -128,12 +130,10 @@ def recent(keys: Sequence[bytes]) -> dict[bytes, list[Record]]:
     }
 
 
-def forget_silent(keys: Sequence[bytes]) -> None:
-    """Drop the latest numbers of those of whom nothing was heard for an hour."""
-    oldest = int(time.time()) // STEP_S - SLOTS
-    silent = [key for key, record in _latest(keys).items() if record.slot < oldest]
-    if silent:
-        STORE.ask("HDEL", _LATEST, *silent)
+def forget(keys: Sequence[bytes]) -> None:
+    """Do not name these among `everybody` until they say something again."""
+    if keys:
+        STORE.ask("SREM", _KNOWN, *keys)
 
 
 def minutes_of(told: Iterable[Record]) -> dict[int, Record]:
@@ -222,12 +222,22 @@ def _fresh(keys: Sequence[bytes]) -> dict[bytes, Record]:
 def _latest(keys: Sequence[bytes]) -> dict[bytes, Record]:
     if not keys:
         return {}
-    told = STORE.ask("HMGET", _LATEST, *keys) or []
+    told = STORE.ask("MGET", *(_NOW + key for key in keys)) or []
     return {
         key: records.unpacked(packed)[0]
         for key, packed in zip(keys, told, strict=False)
         if packed and len(packed) == records.PACKED.size
     }
+
+
+def _packed(tick: Tick) -> bytes:
+    if isinstance(tick, PackedTick):
+        return tick.packed
+    return b"".join(packed_guest(uuid, told) for uuid, told in tick.guests.items())
+
+
+def _number(said: float | None) -> float | str:
+    return "" if said is None else said
 
 
 def _moment(at_s: int) -> str:
@@ -239,6 +249,7 @@ class _Store:
 
     def __init__(self) -> None:
         self._redis: Redis | None = None
+        self._own = threading.local()  # a connection for the script, in each thread
         self._quiet_until = 0.0
 
     def ask(self, *command: Any) -> Any:
@@ -246,14 +257,40 @@ class _Store:
         if time.monotonic() < self._quiet_until:
             return None
         try:
-            redis: Any = self._connected()  # its execute_command has no types
+            redis: Any = self._client()  # its execute_command has no types
             return redis.execute_command(*command)
         except (RedisError, OSError) as error:
-            self._quiet_until = time.monotonic() + PAUSE_S
-            log.warning("Numbers are lost or not shown: Redis said %s.", error)
+            self._fell_silent(error)
             return None
 
-    def _connected(self) -> Redis:
+    def run(self, *values: Any) -> None:
+        """Run the script of a tick, unless Redis is away.
+
+        Past the client's own machinery, which costs twice what is left.
+        """
+        if time.monotonic() < self._quiet_until:
+            return
+        connection: Any = getattr(self._own, "connection", None)
+        try:
+            if connection is None:
+                connection = self._client().connection_pool.make_connection()
+                self._own.connection = connection
+            try:
+                connection.send_command("EVALSHA", _SHA, 0, *values)
+                connection.read_response()
+            except NoScriptError:
+                connection.send_command("EVAL", SCRIPT, 0, *values)
+                connection.read_response()
+        except (RedisError, OSError) as error:
+            if connection is not None:
+                connection.disconnect()
+            self._fell_silent(error)
+
+    def _fell_silent(self, error: Exception) -> None:
+        self._quiet_until = time.monotonic() + PAUSE_S
+        log.warning("Numbers are lost or not shown: Redis said %s.", error)
+
+    def _client(self) -> Redis:
         if self._redis is None:
             self._redis = Redis.from_url(
                 settings.REDIS_URL,

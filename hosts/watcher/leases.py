@@ -7,16 +7,19 @@ three; what nobody holds is taken by who has less than its share, by compare-and
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import (
     BooleanField,
     DateTimeField,
     Expression,
     ExpressionWrapper,
     Q,
+    QuerySet,
 )
 from django.db.models.functions import Now
+from django.db.models.sql import UpdateQuery
 
 from hosts.models import Host, Watcher
 
@@ -51,6 +54,18 @@ class Leases:
         self.name = name
         self._renewed_at = float("-inf")
         self._share = 0
+        me = Watcher.objects.filter(name=name)
+        mine = Host.objects.filter(watcher=name)
+        is_free = ExpressionWrapper(_FREE, output_field=BooleanField())
+        self._live_on = _Statement.update(me, alive_until=_after(LEASE))
+        self._renew = _Statement.update(mine, watched_until=_after(LEASE))
+        self._all = _Statement.select(
+            Host.objects.order_by("pk").values_list(
+                "pk", "watcher", is_free, *Wanted.COLUMNS
+            )
+        )
+        living = Watcher.objects.filter(alive_until__gt=Now())
+        self._living = _Statement.select(living.order_by().values_list("pk"))
 
     def turn(self) -> dict[int, Wanted]:
         """Renew when it is time, give away or take hosts, and say which are ours now.
@@ -84,19 +99,14 @@ class Leases:
         Watcher.objects.filter(name=self.name).delete()
 
     def _live(self) -> None:
-        until = _after(LEASE)
-        if not Watcher.objects.filter(name=self.name).update(alive_until=until):
+        if not self._live_on.run():
             Watcher.objects.filter(alive_until__lt=Now() - FORGET).delete()
-            Watcher.objects.create(name=self.name, alive_until=until)
-        Host.objects.filter(watcher=self.name).update(watched_until=until)
+            Watcher.objects.create(name=self.name, alive_until=_after(LEASE))
+        self._renew.run()
 
     def _look(self) -> tuple[dict[int, Wanted], list[Wanted], int]:
         mine, free, total = {}, [], 0
-        is_free = ExpressionWrapper(_FREE, output_field=BooleanField())
-        rows = Host.objects.order_by("pk").values_list(
-            "pk", "watcher", is_free, *Wanted.COLUMNS
-        )
-        for pk, watcher, nobodys, *way in rows:
+        for pk, watcher, nobodys, *way in self._all.rows():
             total += 1
             if watcher == self.name:
                 mine[pk] = Wanted(pk, tuple(way))
@@ -105,12 +115,42 @@ class Leases:
         return mine, free, total
 
     def _fair_share(self, total: int) -> int:
-        living = Watcher.objects.filter(alive_until__gt=Now()).count()
-        return -(-total // max(1, living))
+        return -(-total // max(1, len(self._living.rows())))
 
     def _take(self, host_id: int) -> bool:
         rows = Host.objects.filter(_FREE, pk=host_id)
         return bool(rows.update(watcher=self.name, watched_until=_after(LEASE)))
+
+
+class _Statement:
+    """A query whose SQL is made once: making it costs twenty times what asking does."""
+
+    def __init__(self, sql: str, params: tuple[Any, ...]) -> None:
+        self._sql, self._params = sql, params
+
+    @classmethod
+    def select(cls, rows: "QuerySet[Any, Any]") -> Self:
+        """These rows, as tuples of what the database's own driver makes of columns."""
+        return cls(*rows.query.sql_with_params())
+
+    @classmethod
+    def update(cls, rows: "QuerySet[Any]", **values: Any) -> Self:
+        """Set these columns in these rows."""
+        query: Any = rows.query.chain(UpdateQuery)
+        query.add_update_values(values)
+        return cls(*query.get_compiler(DEFAULT_DB_ALIAS).as_sql())
+
+    def run(self) -> int:
+        """How many rows it was about."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, self._params)
+            return int(cursor.rowcount)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """What it finds."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, self._params)
+            return list(cursor.fetchall())
 
 
 def _after(duration: timedelta) -> Expression:

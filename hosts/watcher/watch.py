@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 from hosts.watcher.attention import Attention
 from hosts.watcher.leases import Leases, Wanted
 from kvmweb import heartbeat
+from kvmweb.virt.connection import close_all
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Watch:
         attentions = [each for _, each in self._attentions.values()]
         for attention in attentions:
             attention.stop()
+        close_all()  # no eye is left, so no attention waits for one
         until = time.monotonic() + GOODBYE_S
         for attention in attentions:
             attention.join(max(0, until - time.monotonic()))

@@ -28,8 +28,9 @@ def roll_up() -> int:
     new = 0
     keys = samples.everybody()
     for start in range(0, len(keys), _TOGETHER):
-        new += _keep(keys[start : start + _TOGETHER])
-    samples.forget_silent(keys)
+        told = samples.recent(keys[start : start + _TOGETHER])
+        new += _keep(told)
+        samples.forget([key for key, records in told.items() if not records])
     return new
 
 
@@ -41,10 +42,10 @@ def forget() -> None:
     Rollup.objects.filter(hour__lt=(now - HOURS_KEPT_S) // HOUR_S).delete()
 
 
-def _keep(keys: Sequence[Key]) -> int:
+def _keep(recent: Mapping[Key, Sequence[Record]]) -> int:
     this_minute = int(time.time()) // MINUTE_S
     told: dict[Hour, dict[int, Record]] = defaultdict(dict)
-    for key, records in samples.recent(keys).items():
+    for key, records in recent.items():
         for minute, record in samples.minutes_of(records).items():
             if minute < this_minute:
                 told[key, minute // _MINUTES][minute % _MINUTES] = record

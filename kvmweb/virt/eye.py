@@ -24,7 +24,7 @@ from kvmweb.virt.places import Place
 from kvmweb.virt.pulse import Pulse
 from kvmweb.virt.reading import host_facts
 from kvmweb.virt.rounds import ROUND_S, Rounds
-from kvmweb.virt.stats import PackedTick
+from kvmweb.virt.ticks import PackedTick
 from kvmweb.virt.types import (
     Address,
     DomainSeen,
@@ -44,7 +44,6 @@ _HEART_S = 3.0
 _STORAGE_S = 30.0
 _NETWORKS_S = 5.0  # leases are not announced
 _PLACES_WAIT_S = 5.0
-_TIMELY_S = 5.0
 _abandoned: list[ExitStack] = []  # connections whose closing would hang
 
 
@@ -165,12 +164,18 @@ class _Eye:
             self._ended.wait(1.0)
             if self._shown:
                 self._pulse.relieve()
+                if self._pulse.quiet and self._silence_s < 2 * _HEART_S:
+                    self._pulse.say_alive()
             if not self._picture.replace_stuck():
                 self._lost(HostTimeout("Too many looks at guests of this host hang."))
 
+    @property
+    def _silence_s(self) -> float:
+        return time.monotonic() - self._answered_at
+
     def _over(self) -> bool:
         """Whether it ends: nobody listens, the host went, or it does not answer."""
-        if time.monotonic() - self._answered_at > SILENCE_S:
+        if self._silence_s > SILENCE_S:
             self._lost(
                 HostTimeout(
                     f"libvirt took a call and did not answer within {SILENCE_S:g} s.",
@@ -198,7 +203,7 @@ class _Eye:
     def _beat(self) -> None:
         """Ask something small when nothing else was answered lately."""
         while not self._ended.wait(_HEART_S / 2):
-            if time.monotonic() - self._answered_at < _HEART_S:
+            if self._silence_s < _HEART_S:
                 continue
             try:
                 self._conn.getLibVersion()
@@ -250,11 +255,8 @@ class _Eye:
 
     def _until_looked(self) -> None:
         """Wait for the looks that are due, and say meanwhile that the host answers."""
-        told = time.monotonic()
         while self._picture.waiting and not self._ended.wait(0.02):
-            now = time.monotonic()
-            if not self._shown and now - told > _TIMELY_S:
-                told = now
+            if not self._shown and self._pulse.quiet:
                 self._pulse.say_alive()
 
     def _full_look(self) -> None:

@@ -14,7 +14,8 @@ import libvirt
 
 from kvmweb.errors import HostUnreachable
 from kvmweb.virt.reading import asked, host_memory
-from kvmweb.virt.stats import FLAGS, GROUPS, GuestMeter, HostMeter, PackedTick
+from kvmweb.virt.stats import FLAGS, GROUPS, GuestMeter, HostMeter
+from kvmweb.virt.ticks import PackedTick
 from kvmweb.virt.types import HostSample
 
 _SUCCESSORS = 3  # each hanging call keeps one of libvirtd's few places for a client
@@ -72,11 +73,14 @@ class Pulse:
                 self._hanging += 1
                 self._asking_since = None
                 self.start()
-        if now - self._told_at > _QUIET_S:
-            self.say_alive()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing was said for longer than a tick should take."""
+        return time.monotonic() - self._told_at > _QUIET_S
 
     def say_alive(self) -> None:
-        """A tick that only says that the host answers."""
+        """Send a tick that only says that the host answers."""
         self._told_at = time.monotonic()
         self._send(PackedTick(time.time(), _NO_SAMPLE, b""))
 

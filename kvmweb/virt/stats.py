@@ -1,20 +1,20 @@
 """What hosts and guests did between two ticks, from libvirt's raw counters.
 
 A tick of a hundred guests must cost little more than libvirt's own call, so each guest
-remembers which of its keys count (one C call fetches them), and what travels is packed:
-a PackedTick arrives on the other side of a pipe as a Tick.
+remembers which of its keys count (one C call fetches them), and what travels is packed
+and stays so until somebody asks for its guests.
 """
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 import libvirt
 
-from kvmweb.virt.types import GuestSample, HostSample, Tick
+from kvmweb.virt.ticks import RECORD
+from kvmweb.virt.types import HostSample
 
 # The fewest groups that give the numbers: STATE comes by events and VCPU would cost a
 # round trip to each QEMU's monitor for a number that the document says, too.
@@ -30,57 +30,11 @@ FLAGS = (
 )
 
 Raw = Mapping[str, Any]  # what libvirt says of one domain, by its key
-_RECORD = struct.Struct("=16sdqqdddd")  # UUID and the fields of GuestSample, in order
 _NAN = math.nan  # unknown among the rates; -1 is, among the bytes
 _MAX_KIB = 2**52
 _MIN_INTERVAL_S = 0.05
 _MAX_DEVICES = 1024
-_MAX_UUIDS = 100_000
 _FORGET_S = 300.0
-
-
-class PackedTick:
-    """One tick in few bytes; pickled, it becomes the Tick it holds."""
-
-    __slots__ = ("at", "host", "packed")
-
-    def __init__(self, at: float, host: HostSample, packed: bytes) -> None:
-        self.at, self.host, self.packed = at, host, packed
-
-    def unpacked(self) -> Tick:
-        """The tick with a sample for each guest."""
-        return _tick(self.at, self._numbers(), self.packed)
-
-    def _numbers(self) -> tuple[float | None, int | None, int | None]:
-        host = self.host
-        return host.cpu_percent, host.memory_bytes, host.memory_free_bytes
-
-    def __reduce__(self) -> tuple[Callable[..., Tick], tuple[object, ...]]:
-        return _tick, (self.at, self._numbers(), self.packed)
-
-
-_uuids: dict[bytes, UUID] = {}  # a UUID costs as much to make as the rest of a sample
-
-
-def _tick(at: float, host: tuple[Any, Any, Any], packed: bytes) -> Tick:
-    if len(_uuids) > _MAX_UUIDS:
-        _uuids.clear()
-    guests = {}
-    for record in _RECORD.iter_unpack(packed):
-        raw, cpu, used, resident, read, written, received, sent = record
-        uuid = _uuids.get(raw)
-        if uuid is None:
-            uuid = _uuids[raw] = UUID(bytes=raw)
-        guests[uuid] = GuestSample(
-            cpu if cpu == cpu else None,  # NaN is not even equal to itself
-            used if used >= 0 else None,
-            resident if resident >= 0 else None,
-            read if read == read else None,
-            written if written == written else None,
-            received if received == received else None,
-            sent if sent == sent else None,
-        )
-    return Tick(at, HostSample(*host), guests)
 
 
 class GuestMeter:
@@ -158,7 +112,7 @@ class _Track:
         used = used * 1024 if used <= _MAX_KIB else -1
         rss = now[resident] * 1024 if resident >= 0 else -1
         if before is None or gap < _MIN_INTERVAL_S:
-            return _RECORD.pack(self.raw, _NAN, used, rss, _NAN, _NAN, _NAN, _NAN)
+            return RECORD.pack(self.raw, _NAN, used, rss, _NAN, _NAN, _NAN, _NAN)
         cpu = _NAN
         if cpu_at >= 0 and vcpus and now[cpu_at] >= before[cpu_at]:
             cpu = min(100.0, (now[cpu_at] - before[cpu_at]) / gap / vcpus / 1e7)
@@ -169,7 +123,7 @@ class _Track:
             else:
                 grown = sum(now[start:end]) - sum(before[start:end])
             rates.append(grown / gap if grown >= 0 and start >= 0 else _NAN)
-        return _RECORD.pack(self.raw, cpu, used, rss, *rates)
+        return RECORD.pack(self.raw, cpu, used, rss, *rates)
 
     def _used(self, now: tuple[Any, ...], current: int) -> int:
         """KiB in use as the guest's balloon driver says, else what it was given."""

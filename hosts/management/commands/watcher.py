@@ -7,7 +7,6 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from hosts.watcher.watch import Watch
-from kvmweb.virt import connection
 
 
 class Command(BaseCommand):
@@ -21,4 +20,3 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         Watch().run(stop)
-        connection.close_all()
