@@ -225,8 +225,9 @@ def _state_mark(look: str, word: str) -> SafeString:
 @register.filter
 def bar(number: Number) -> SafeString:
     """A thin bar of so many percent; the number itself stands beside it."""
-    width = max(0, min(100, round(_known(number) or 0)))
-    level = "high" if width >= 90 else "normal"
+    known = _known(number)
+    width = max(0, min(100, round(known or 0)))
+    level = "none" if known is None else "high" if width >= 90 else "normal"
     return mark_safe(  # noqa: S308  # numbers and our own words only
         f'<svg class="bar" data-level="{level}" viewBox="0 0 100 4" '
         'preserveAspectRatio="none" aria-hidden="true">'

@@ -18,7 +18,8 @@ function bar(row, name, percent) {
   if (!fill) return;
   const width = Math.max(0, Math.min(100, Math.round(percent ?? 0)));
   fill.setAttribute("width", width);
-  fill.parentNode.dataset.level = width >= 90 ? "high" : "normal";
+  const unknown = percent === null || percent === undefined;
+  fill.parentNode.dataset.level = unknown ? "none" : width >= 90 ? "high" : "normal";
 }
 
 function numbers(row, sample) {

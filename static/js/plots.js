@@ -5,6 +5,7 @@ const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const DECIMAL_STEPS = Array.from({ length: 14 }, (_, power) =>
   [1, 2, 5].map((digit) => digit * 10 ** power),
 ).flat();
+const FONT = "11px system-ui, sans-serif";
 const bits = (number) => words.bits(number / 8);
 
 export const PLOTS = {
@@ -13,7 +14,7 @@ export const PLOTS = {
     say: words.percent,
     steps: [25, 50, 100],
     limit: () => 100,
-    named: ({ vcpus }) => `${vcpus} CPUs = 100 %`,
+    named: ({ vcpus }) => `${vcpus} ${vcpus === 1 ? "CPU" : "CPUs"} = 100 %`,
   },
   memory: {
     series: [
@@ -81,6 +82,7 @@ function drawLimit(limit, named, ink) {
     const { ctx, bbox } = chart;
     const height = Math.round(chart.valToPos(limit, "y", true)) + 0.5;
     ctx.save();
+    ctx.font = `${devicePixelRatio * 11}px system-ui, sans-serif`;
     ctx.strokeStyle = ink;
     ctx.fillStyle = ink;
     ctx.setLineDash([2, 3]);
@@ -112,7 +114,6 @@ function hovered(plot, say) {
 export function readable(plot, limits, say) {
   const ink = colour("muted");
   const grid = { stroke: colour("grid"), width: 1 };
-  const font = "11px system-ui, sans-serif";
   const limit = plot.limit?.(limits);
   const top = (most) => (limit ? limit * 1.04 : Math.max(most * 1.15, plot.least));
   return {
@@ -125,7 +126,7 @@ export function readable(plot, limits, say) {
         stroke: ink,
         grid,
         ticks: { show: false },
-        font,
+        font: FONT,
         space: 70,
         values: [
           [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
@@ -137,8 +138,8 @@ export function readable(plot, limits, say) {
         stroke: ink,
         grid,
         ticks: { show: false },
-        font,
-        size: 72,
+        font: FONT,
+        size: 66,
         space: 36,
         incrs: plot.steps,
         values: (_, marks) => marks.map((mark) => plot.say(mark)),

@@ -1,0 +1,106 @@
+"""A guest's row in the list, fifty times a page.
+
+Written as strings because the list is the page that must be quick: the same row as a
+template takes about ten times as long. Everything a host or a person said is escaped.
+"""
+
+from html import escape
+from urllib.parse import quote
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from guests.models import Guest
+from kvmweb.templatetags import words
+from kvmweb.virt.types import DomainState
+
+register = template.Library()
+
+_BUTTONS = {  # what fits the state best, one click away
+    DomainState.SHUTOFF: ("start", "Start"),
+    DomainState.CRASHED: ("start", "Start"),
+    DomainState.PAUSED: ("resume", "Resume"),
+}
+
+
+@register.simple_tag
+def guest_row(guest: Guest, *, hosts: bool) -> SafeString:
+    """The row; kept true by static/js/cells.js. `hosts`: may the person see hosts."""
+    uuid, name = str(guest.pk), escape(guest.name)
+    return mark_safe(  # noqa: S308  # each part is escaped where it is made
+        f'<tr data-key="{uuid}" data-guest="{uuid}" data-name="{name}" '
+        f'data-state="{guest.state}" data-memory="{guest.memory_bytes}">'
+        f'<td class="tick"><input type="checkbox" data-select aria-label="Select {name}">'
+        f'</td><td data-news="state">{words.state(guest.state)}</td>'
+        f'<td class="full"><a class="name" href="/guests/{uuid}/" data-news="name">'
+        f"{name}</a>{_beside(guest)}</td>"
+        f"{_host(guest) if hosts else ''}{_numbers(guest)}"
+        f'<td class="mono" data-label="Address">{words.addresses(guest.addresses)}</td>'
+        f'<td class="number wide">{_lasted(guest)}</td>'
+        f'<td class="acts">{_act(guest, uuid, name)}</td></tr>'
+    )
+
+
+def _beside(guest: Guest) -> str:
+    """What stands beside the name: a conflict, tags, what is under way."""
+    found = ""
+    if guest.conflict:
+        found = (
+            ' <span class="tag warn" title="The same UUID is on another host">'
+            "conflict</span>"
+        )
+    for tag in guest.tags:
+        found += f' <a class="tag" href="?tag={quote(str(tag))}">{escape(str(tag))}</a>'
+    if guest.active_operation:
+        doing = escape(words.kind(guest.active_operation.kind))
+        found += f' <span class="muted" data-news="operation">{doing}…</span>'
+    return found
+
+
+def _host(guest: Guest) -> str:
+    inside = "–"
+    if guest.host:
+        inside = f'<a href="/hosts/{guest.host_id}/">{escape(guest.host.name)}</a>'
+    return f'<td data-label="Host">{inside}</td>'
+
+
+def _numbers(guest: Guest) -> str:
+    """CPU, memory, disk and network: numbers and our own words only."""
+    now = guest.sample
+    cpu = now.cpu_percent if now else None
+    memory = now.memory_bytes if now else None
+    return (
+        '<td data-label="CPU"><div class="meter"><span data-news="cpu_percent">'
+        f"{words.percent(cpu)}</span>{words.bar(cpu)}</div></td>"
+        '<td data-label="Memory"><div class="meter"><span data-news="memory">'
+        f'{words.bytes_(memory)} <span class="muted">of '
+        f"{words.bytes_(guest.memory_bytes)}</span></span>"
+        f"{words.bar(words.share(memory, guest.memory_bytes))}</div></td>"
+        '<td class="number wider" data-news="disk">'
+        f"{words.rate(words.disk_bytes_s(now))}</td>"
+        '<td class="number wider" data-news="network">'
+        f"{words.bits(words.net_bytes_s(now))}</td>"
+    )
+
+
+def _lasted(guest: Guest) -> str:
+    if guest.state == DomainState.RUNNING:
+        return words.since(guest.started_at)
+    if guest.state == DomainState.UNKNOWN:
+        return words.ago(guest.state_since)
+    return ""
+
+
+def _act(guest: Guest, uuid: str, name: str) -> str:
+    if guest.state == DomainState.RUNNING:
+        return (
+            f'<a class="button small" href="/guests/{uuid}/console/" aria-label='
+            f'"Console of {name}">{words.icon("console")}Console</a>'
+        )
+    if guest.state not in _BUTTONS:
+        return ""
+    act, label = _BUTTONS[DomainState(guest.state)]
+    return (
+        f'<button class="button small" formaction="/guests/{uuid}/{act}/" '
+        f'data-act="{act}" aria-label="{label} {name}">{words.icon(act)}{label}</button>'
+    )
