@@ -27,8 +27,10 @@ _SILENT_KINDS = {"user", "hostdev", "vdpa", "udp"}  # whose host sees no ARP of 
 class AddressBook:
     """The addresses that were told so far; `found` is called with guests that got new."""
 
-    def __init__(self, conn: libvirt.virConnect, found: Callable[[UUID], None]) -> None:
-        self._conn, self._found = conn, found
+    def __init__(
+        self, connect: Callable[[], libvirt.virConnect], found: Callable[[UUID], None]
+    ) -> None:
+        self._connect, self._found = connect, found
         self._leases: Addresses = {}
         self._told: dict[UUID, Addresses] = {}
         self._next: dict[UUID, tuple[float, int]] = {}  # when to ask, how often we did
@@ -83,7 +85,7 @@ class AddressBook:
     def _ask(self, facts: DomainFacts) -> None:
         try:
             with explaining("ask for the guest's addresses"):
-                dom = self._conn.lookupByUUID(facts.uuid.bytes)
+                dom = self._connect().lookupByUUID(facts.uuid.bytes)
             sources = [AGENT, ARP] if facts.agent else [ARP]
             told = merged(*(addresses_of(dom, source) for source in sources))
         except AppError:

@@ -9,8 +9,8 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Protocol
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Protocol, Self
 
 import libvirt
 
@@ -36,6 +36,7 @@ from kvmweb.virt.types import (
     News,
     PoolFacts,
     StorageSeen,
+    Transport,
 )
 
 SILENCE_S = 10.0  # a host that answers no small call for so long hangs
@@ -72,8 +73,8 @@ def watch(
     stack = ExitStack()
     try:
         conn = stack.enter_context(open_libvirt(address))
-        numbers = stack.enter_context(open_libvirt(address))
-        eye = _Eye(conn, numbers, teller, tick_s=tick_s, full_look_s=full_look_s)
+        side = stack.enter_context(_Side(address, conn))
+        eye = _Eye(conn, side, teller, tick_s=tick_s, full_look_s=full_look_s)
         stack.enter_context(listening(conn, eye.wake))
         eye.watch()
     except AppError as error:
@@ -81,6 +82,39 @@ def watch(
         _abandoned.append(stack.pop_all())
     finally:
         stack.close()
+
+
+class _Side:
+    """More connections to the same host, for what may hang.
+
+    While one call hangs, libvirt's client may let the answers to others on the same
+    connection lie until its next keepalive, five seconds later.
+    """
+
+    def __init__(self, address: Address, conn: libvirt.virConnect) -> None:
+        self._address, self._conn = address, conn
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._shared: libvirt.virConnect | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def own(self) -> AbstractContextManager[libvirt.virConnect]:
+        """A connection for the caller alone. Raises HostUnreachable, HostError."""
+        if self._address.transport == Transport.TEST:
+            return nullcontext(self._conn)  # another one would be another host
+        return open_libvirt(self._address)
+
+    def shared(self) -> libvirt.virConnect:
+        """The one for what may hang and is in no hurry."""
+        with self._lock:
+            if self._shared is None:
+                self._shared = self._stack.enter_context(self.own())
+            return self._shared
 
 
 class _Teller:
@@ -113,7 +147,7 @@ class _Eye:
     def __init__(
         self,
         conn: libvirt.virConnect,
-        numbers: libvirt.virConnect,
+        side: _Side,
         teller: _Teller,
         *,
         tick_s: float,
@@ -125,11 +159,14 @@ class _Eye:
         self._ended = threading.Event()
         self._shown = False
         self._picture = Picture(conn, self._tell_domain, self._lost)
-        self._book = AddressBook(numbers, self._picture.readdress)
+        self._book = AddressBook(side.shared, self._picture.readdress)
         self._picture.addresses = self._book.of
         self._rounds = Rounds(conn, self._picture)
         self._storage: Place[tuple[PoolFacts, ...]] = Place(
-            lambda: storage.look(conn), self._tell_pools, self._lost, every_s=_STORAGE_S
+            lambda: storage.look(side.shared()),
+            self._tell_pools,
+            self._lost,
+            every_s=_STORAGE_S,
         )
         self._networks: Place[tuple[NetworkFacts, ...]] = Place(
             lambda: networks.look(conn),
@@ -138,7 +175,7 @@ class _Eye:
             every_s=_NETWORKS_S,
         )
         self._pulse = Pulse(
-            numbers,
+            side.own,
             self._tell_tick,
             self._lost,
             vcpus=self._picture.vcpus,

@@ -1,24 +1,25 @@
 """The numbers of one host every tick, whatever hangs there.
 
 One hung QEMU makes getAllDomainStats hang for a minute and more, even with NOWAIT; calls
-made meanwhile by others pass it over. So a thread that hangs is given a successor, and
-what it brings home late is thrown away.
+made meanwhile by others pass it over. So a thread that hangs is given a successor with
+a connection of its own, and what it brings home late is thrown away.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import libvirt
 
-from kvmweb.errors import HostUnreachable
+from kvmweb.errors import AppError
 from kvmweb.virt.reading import asked, host_memory
 from kvmweb.virt.stats import FLAGS, GROUPS, GuestMeter, HostMeter
 from kvmweb.virt.ticks import PackedTick
 from kvmweb.virt.types import HostSample
 
-_SUCCESSORS = 3  # each hanging call keeps one of libvirtd's few places for a client
+_SUCCESSORS = 4  # each hanging call keeps one of libvirtd's twenty workers
 _MEMORY_EVERY = 5  # ticks; a host's memory moves slowly, and asking is a round trip
 _PATIENCE_S = 10.0
 _QUIET_S = 4.0
@@ -31,14 +32,15 @@ class Pulse:
 
     def __init__(
         self,
-        conn: libvirt.virConnect,
+        connect: Callable[[], AbstractContextManager[libvirt.virConnect]],
         send: Callable[[PackedTick], None],
-        lost: Callable[[HostUnreachable], None],
+        lost: Callable[[AppError], None],
         *,
         vcpus: dict[bytes, int],
         tick_s: float,
     ) -> None:
-        self._conn, self._send, self._lost, self._tick_s = conn, send, lost, tick_s
+        self._connect, self._send, self._lost = connect, send, lost
+        self._tick_s = tick_s
         self._guests = GuestMeter(vcpus)
         self._host = HostMeter()
         self._memory: tuple[int | None, int | None] = (None, None)
@@ -85,34 +87,35 @@ class Pulse:
         self._send(PackedTick(time.time(), _NO_SAMPLE, b""))
 
     def _run(self, generation: int) -> None:
-        ticks = 0
-        tick_at = time.monotonic()
         try:
-            while not self._ended.wait(max(0.0, tick_at - time.monotonic())):
-                if not self._tick(generation, ask_memory=ticks % _MEMORY_EVERY == 0):
-                    return
-                ticks += 1
-                tick_at = max(tick_at + self._tick_s, time.monotonic())
-        except HostUnreachable as error:
+            with self._connect() as conn:
+                self._tick_on(conn, generation)
+        except AppError as error:
             self._lost(error)
 
-    def _tick(self, generation: int, *, ask_memory: bool) -> bool:
-        """One tick; whether this thread is still the one whose turn it is."""
-        began = time.monotonic()
-        self._asking_since = began
-        told: list[Any] = asked([], self._conn.getAllDomainStats, GROUPS, FLAGS)
-        ended = time.monotonic()
-        with self._lock:
-            if generation != self._generation:
-                self._hanging -= 1
-                return False
-            self._asking_since = None
-        self._took_s = ended - began
-        cpu: dict[str, int] = asked({}, self._conn.getCPUStats, _ALL_CPUS, 0)
-        if ask_memory:
-            self._memory = host_memory(self._conn)
-        packed = self._guests.measure(told, began, ended)
+    def _tick_on(self, conn: libvirt.virConnect, generation: int) -> None:
+        """Tick until it ends or a successor has taken over."""
+        ticks = 0
+        tick_at = time.monotonic()
+        while not self._ended.wait(max(0.0, tick_at - time.monotonic())):
+            began = time.monotonic()
+            self._asking_since = began
+            told: list[Any] = asked([], conn.getAllDomainStats, GROUPS, FLAGS)
+            ended = time.monotonic()
+            with self._lock:
+                if generation != self._generation:
+                    self._hanging -= 1
+                    return
+                self._asking_since = None
+            self._took_s = ended - began
+            if ticks % _MEMORY_EVERY == 0:
+                self._memory = host_memory(conn)
+            self._tell(conn, self._guests.measure(told, began, ended))
+            ticks += 1
+            tick_at = max(tick_at + self._tick_s, time.monotonic())
+
+    def _tell(self, conn: libvirt.virConnect, packed: bytes) -> None:
+        cpu: dict[str, int] = asked({}, conn.getCPUStats, _ALL_CPUS, 0)
         host = self._host.measure(cpu, self._memory)
         self._told_at = time.monotonic()
         self._send(PackedTick(time.time(), host, packed))
-        return True

@@ -90,8 +90,8 @@ class _Track:
         spans: list[tuple[int, int]] = []
         for family, counter in _COUNTERS:
             group = _numbered(said, family, counter)
-            # No count at all: the guest was busy, and NOWAIT passed it over.
-            known = f"{family}.count" in said
+            # No counters: the guest was busy, and NOWAIT passed it over.
+            known = bool(group) or said.get(f"{family}.count") == 0
             spans.append((len(keys), len(keys) + len(group)) if known else (-1, -1))
             keys += group
         self._spans = tuple(spans)
