@@ -6,9 +6,10 @@ browser → {"subscribe": ["guests", "guest:UUID", "hosts", "host:ID", "operatio
 server  → {"seq": 1, "topic": "guests", "type": "state" | "stats" | "operation" |
            "removed", "at": TIME, "data": {...}}
 
-And words of its own: "subscribed" and "error" about one topic, "stale" (no news can
-come now) and "resync" (news may have been lost: ask again). Closed with 4401 when
-nobody is signed in, 4403 when that ended, 4408 when the listener cannot keep up.
+And words of its own: "subscribed" and "error" about one topic, "alive" now and then,
+"stale" (no news can come now) and "resync" (some may have been lost: ask again).
+Closed with 4401 when nobody is signed in, 4403 when that ended, 4408 when the listener
+cannot keep up.
 """
 
 import asyncio
@@ -126,6 +127,7 @@ class _Socket:
             if user is None:
                 return ENDED
             self._user = user
+            self._listener.tell("alive" if hub().connected else "stale")
             names = list(self._listener.filters)
             for name, hear in (await in_thread(_open_all, user, names)).items():
                 if hear is None:

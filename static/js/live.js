@@ -32,6 +32,7 @@ class Live extends EventTarget {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
     const socket = new WebSocket(`${scheme}://${location.host}/ws/live/`);
     this.socket = socket;
+    this.stalled = false;
     this.number = 0;
     this.heard = Date.now();
     socket.addEventListener("open", () => {
@@ -51,11 +52,13 @@ class Live extends EventTarget {
     this.number = message.seq;
     this.tries = 0;
     if (message.type === "stale") {
+      this.stalled = true;
       this.say("stale");
       return;
     }
-    const back = this.broken;
-    if (message.type !== "error") this.say("live");
+    if (message.type !== "error" && message.type !== "subscribed") this.stalled = false;
+    const back = this.broken && !this.stalled;
+    if (!this.stalled) this.say("live");
     if (message.type === "resync" || back) this.refetch();
     this.since = message.at;
     this.dispatchEvent(new CustomEvent("news", { detail: message }));
