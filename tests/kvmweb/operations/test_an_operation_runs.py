@@ -44,17 +44,18 @@ def test_it_ends_with_a_sentence_and_one_audit_row_for_each_outcome(
     assert plant.marks("b") == []
 
 
-def test_a_worker_begins_within_a_moment(plant: Plant) -> None:
-    plant.start_worker()
-    plant.ended(plant.submit("test.steps", params=plant.file("warm")))
+def test_a_worker_begins_within_a_moment(slow_plant: Plant) -> None:
+    slow_plant.start_worker()
+    slow_plant.ended(slow_plant.submit("test.steps", params=slow_plant.file("warm")))
     took = []
     for number in range(8):
         begun = time.monotonic()
-        pk = plant.submit("test.steps", params=plant.file(f"m{number}"))
-        until(lambda n=number: plant.marks(f"m{n}"), 5, pause=0.001)
+        pk = slow_plant.submit("test.steps", params=slow_plant.file(f"m{number}"))
+        until(lambda n=number: slow_plant.marks(f"m{n}"), 5, pause=0.001)
         took.append(time.monotonic() - begun)
-        plant.ended(pk)
-    assert statistics.median(took) < 0.1, took
+        slow_plant.ended(pk)
+    # Who only looked every 2 s would need half of that.
+    assert statistics.median(took) < 0.4, took
 
 
 def test_one_guest_has_one_operation_at_a_time(plant: Plant) -> None:
