@@ -164,6 +164,7 @@ class Supervisor:
         _, late = await asyncio.wait(tasks, timeout=grace_s)
         for name in names:
             if name in self._running:
+                self._say(name, f"Did not end within {grace_s:g} s and is killed.")
                 _signal_group(self._running[name].pid, signal.SIGKILL)
         if late:
             await asyncio.wait(late, timeout=1)

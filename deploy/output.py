@@ -29,7 +29,7 @@ class Output:
     def line(self, name: str, text: str, *, shown: bool = True) -> None:
         """One line of a process; the log has it even when it is not shown."""
         self._log.info("%-9s %s", name, text)
-        if shown:
+        if shown and text:
             self._put(f"{name:<9} | {text}")
 
     def say(self, text: str) -> None:

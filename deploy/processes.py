@@ -104,7 +104,8 @@ def others(here: Settings) -> list[Process]:
     alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     threads = ("--pool", "threads", "--concurrency", str(WORKER_THREADS))
     schedule = ("--schedule", str(here.data_dir / "beat-schedule"), "--pidfile", "")
-    as_root = {"C_FORCE_ROOT": "1"}  # Celery's word for: do not warn about it
+    # libvirt's own socket asks for root on most machines; nothing is pickled.
+    as_root = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser"}
     return [
         Process("watcher", manage("watcher")),
         _python(

@@ -77,7 +77,7 @@ class _Product:
             if start.done():
                 start.result()
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                self._output.say("Ending; guests go on")
+            self._output.say("Ending; guests go on")
         finally:
             start.cancel()
             for wait in waits:
@@ -93,14 +93,20 @@ class _Product:
         self._keeper.end_left_behind()
         if self._here.own_redis:
             self._keeper.start(processes.redis(self._here))
-        await asyncio.gather(self._redis_answers(), self._host(), self._migrate())
+        first_time, *_ = await asyncio.gather(
+            self._migrate(), self._redis_answers(), self._host()
+        )
         self._keeper.start(processes.web(self._here))
-        await asyncio.gather(self._web_answers(), self._bootstrap())
+        # Two processors are soon busy: on later runs the pages come before the rest.
+        before = [self._bootstrap()] if first_time else []
+        await asyncio.gather(self._web_answers(), *before)
         for process in processes.others(self._here):
             self._keeper.start(process)
         self._output.say(
             f"kvmweb is at {self._here.url} (Ctrl-C ends it; guests go on)"
         )
+        if not first_time:
+            await self._bootstrap()
 
     async def _host(self) -> None:
         """This machine's libvirtd, and on the first run whether its KVM is any good."""
@@ -114,11 +120,15 @@ class _Product:
         if os.environ.get("KVMWEB_LOCAL_HOST") != "off":
             await asyncio.to_thread(kvm.answer, self._here.data_dir)
 
-    async def _migrate(self) -> None:
-        if arguments := database.migration():
-            self._output.say("Bringing the database up to date")
-            await self._manage(*arguments)
-            database.migrated()
+    async def _migrate(self) -> bool:
+        """Whether there was anything to do."""
+        arguments = database.migration()
+        if not arguments:
+            return False
+        self._output.say("Bringing the database up to date")
+        await self._manage(*arguments)
+        database.migrated()
+        return True
 
     async def _bootstrap(self) -> None:
         said = await self._manage("bootstrap", **self._first_password)
