@@ -53,8 +53,8 @@ class Answers:
         try:
             need_clean_text(unquote(request.META.get("QUERY_STRING", "")))
             need_clean_text(request.path_info)
-        except Invalid:
-            return answers.bad_request(request)
+        except Invalid as error:
+            return answers.answer(request, error)
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-cache")
         if is_api(request) and response.status_code >= HTTPStatus.BAD_REQUEST:

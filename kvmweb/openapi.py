@@ -8,6 +8,7 @@ from kvmweb.doors import PROBLEM_TYPE, Problem
 
 CHANGES = ("post", "put", "patch", "delete")
 ALWAYS = {
+    "400": "Not HTTP as it should be, such as a Host that is not ours.",
     "401": "Nobody known asks.",
     "403": "Not allowed.",
     "422": "Bad input.",
