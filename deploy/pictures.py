@@ -13,8 +13,10 @@ from deploy.places import ROOT
 from deploy.product import PASSWORD, Product
 
 PICTURES = ROOT / "docs/pictures"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
 _NAMES = ("web-1", "web-2", "mail", "build-runner", "wiki", "metrics")
 _WATCH_S = 40  # until the charts show something
 
@@ -22,10 +24,13 @@ _WATCH_S = 40  # until the charts show something
 def main() -> None:
     """Start hosts and guests, look at them for a while, and take the pictures."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="kp-", dir="/tmp") as place:
-        with _scene(Path(place)) as product, _browser(product) as page:
-            time.sleep(_WATCH_S)
-            _take(page, product)
+    with (
+        tempfile.TemporaryDirectory(prefix="kp-", dir="/tmp") as place,
+        _scene(Path(place)) as product,
+        _browser(product) as page,
+    ):
+        time.sleep(_WATCH_S)
+        _take(page, product)
 
 
 @contextmanager
