@@ -13,10 +13,15 @@ from deploy.places import ROOT
 from deploy.product import PASSWORD, Product
 
 PICTURES = ROOT / "docs/pictures"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 _NAMES = ("web-1", "web-2", "mail", "build-runner", "wiki", "metrics")
 _WATCH_S = 40  # until the charts show something
 
