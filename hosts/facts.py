@@ -46,6 +46,12 @@ def record_host(host: Host, facts: HostFacts) -> None:
     _store(host, values | {"seen_at": timezone.now()})
 
 
+@recorder("heard")
+def record_heard(host_id: int) -> None:
+    """The host answered just now."""
+    Host.objects.filter(pk=host_id).update(seen_at=timezone.now())
+
+
 @recorder("connecting")
 def record_connecting(host: Host) -> None:
     """The host is reached in a new way: what was known of the old way is over."""

@@ -18,6 +18,7 @@ from typing import TypeVar
 from django.db import InterfaceError, OperationalError, connection
 
 from hosts.models import Host
+from hosts.recorders import tell
 from hosts.vault import address_of
 from hosts.watcher import recording
 from hosts.watcher.recording import LeaseLost
@@ -38,6 +39,8 @@ BACKOFF_MAX_S = 10.0
 AGAIN_S = 1.0  # between two tries to write to a database that is locked or away
 WAKE_S = 1.0  # how soon a wish to stop is noticed
 SETTLE_S = 0.05  # no news for so long: what came is summed up
+FULL_LOOK_S = 300.0  # between two looks at everything; the eye notices changes itself
+HEARD_S = 30.0  # how old the time may be at which a host was heard last
 TOGETHER = 100  # pieces of news in one transaction at most
 
 _SILENT = Lost(
@@ -70,6 +73,7 @@ class Attention(threading.Thread):
         self._after = after
         self._anew = anew
         self._unsettled = False  # facts were stored and not summed up yet
+        self._heard_at = float("-inf")  # when the rows last said that it answers
         self._enough = threading.Event()
 
     def stop(self) -> None:
@@ -114,7 +118,7 @@ class Attention(threading.Thread):
     @contextmanager
     def _opened(self) -> Iterator[Child]:
         host = self._until_written(lambda: _row(self._host_id))
-        child = spawn(eye.watch, address_of(host))
+        child = spawn(eye.watch, address_of(host), full_look_s=FULL_LOOK_S)
         _give_up_reading_after(child, SILENCE_S)
         try:
             yield child
@@ -155,6 +159,10 @@ class Attention(threading.Thread):
                 lambda: recording.record(self._host_id, self._watcher, facts)
             )
             self._unsettled = True
+            self._heard_at = time.monotonic()
+        elif time.monotonic() - self._heard_at > HEARD_S:
+            self._heard_at = time.monotonic()
+            self._until_written(lambda: tell("heard", self._host_id))
         for each in together:
             if isinstance(each, Tick):
                 samples.write(self._host_id, each)
