@@ -45,7 +45,8 @@ def parse(text: str, *, recover: bool = False) -> etree._Element:
         recover=recover,
     )
     try:
-        root = etree.fromstring(text.encode("utf-8", "replace"), parser)
+        data = text.encode("utf-8", "replace" if recover else "strict")
+        root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Invalid(f"The document is not well-formed XML: {error}.") from error
     if root is None:
@@ -306,8 +307,9 @@ def append(
 ) -> etree._Element:
     """Put a child at the end, or after another, indented as its neighbours are."""
     before = after if after is not None else (parent[-1] if len(parent) else None)
+    depth = sum(1 for _ in parent.iterancestors())
+    _shift(child, depth + 1)
     if before is None:
-        depth = sum(1 for _ in parent.iterancestors())
         child.tail = "\n" + "  " * depth
         parent.text = (parent.text or "").rstrip() + "\n" + "  " * (depth + 1)
         parent.append(child)
@@ -319,6 +321,17 @@ def append(
     if last:
         before.tail = parent.text if not (parent.text or "").strip() else tail
     return child
+
+
+def _shift(element: etree._Element, depth: int) -> None:
+    """Indent what is inside an element that was written at the margin."""
+    pad = "  " * depth
+    for each in element.iter():
+        inside = each is not element
+        if each.text and "\n" in each.text and not each.text.strip():
+            each.text += pad
+        if inside and each.tail and "\n" in each.tail and not each.tail.strip():
+            each.tail += pad
 
 
 def remove(element: etree._Element, above: etree._Element | None = None) -> None:

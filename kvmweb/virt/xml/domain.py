@@ -1,11 +1,14 @@
 """A domain's document: what we read of one, and what a small new one needs."""
 
+from lxml import etree
+
 from kvmweb.virt.xml import ranges
 from kvmweb.virt.xml.document import Flag, Int, Many, Node, One, Size, Text
 
 OURS = "urn:kvmweb:1"
 _OSINFO = "metadata/{http://libosinfo.org/xmlns/libvirt/domain/1.0}libosinfo"
 AGENT = "org.qemu.guest_agent.0"
+etree.register_namespace("kvmweb", OURS)
 
 
 class Driver(Node):
