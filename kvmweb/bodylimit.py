@@ -13,6 +13,7 @@ Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+DRAINED_BYTES = 16 << 20
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -46,6 +47,7 @@ class BodyLimit:
                 raise _too_large()
             await self.app(scope, counting, send)
         except TooLarge as error:
+            await _drain(receive)
             await _refuse(scope, send, error)
 
 
@@ -58,6 +60,15 @@ def _told_length(scope: Scope) -> int:
         if name == b"content-length" and value.isdigit() and len(value) <= 20:
             return int(value)
     return 0
+
+
+async def _drain(receive: Receive) -> None:
+    """Let go of what is still coming, within reason: who is sending does not listen."""
+    dropped, more = 0, True
+    while more and dropped < DRAINED_BYTES:
+        message = await receive()
+        dropped += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 async def _refuse(scope: Scope, send: Send, error: TooLarge) -> None:

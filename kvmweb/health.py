@@ -73,7 +73,9 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         "ready": not wrong,
         "checks": {name: sentence or "ok" for name, sentence in checks.items()},
     }
-    return JsonResponse(body, status=503 if wrong else 200)
+    response = JsonResponse(body, status=503 if wrong else 200)
+    response._has_been_logged = True  # an answer, not an error of ours
+    return response
 
 
 @require_safe

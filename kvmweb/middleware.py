@@ -1,16 +1,17 @@
 """What every request passes: who asks, the declared right, and errors told as they are.
 
-From outside in: ContentSecurityPolicy, Answers (errors of the API become problems), then
-Django's own, People (who asks, from where), Doors (may they).
+From outside in: ContentSecurityPolicy, Answers (errors of the API become problems),
+StaticFiles, Django's own, People (who asks, from where), Doors (may they).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import cast
 from urllib.parse import unquote
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from kvmweb import answers
 from kvmweb.accounts import bearer
@@ -19,7 +20,7 @@ from kvmweb.accounts.models import Token
 from kvmweb.accounts.requests import UserRequest, client_address
 from kvmweb.accounts.routes import declared
 from kvmweb.doors import is_api, need_clean_text
-from kvmweb.errors import AppError, Forbidden, Invalid, NotKnown
+from kvmweb.errors import AppError, Forbidden, Invalid, NotFound, NotKnown
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -28,6 +29,7 @@ POLICY = (
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
     "frame-ancestors 'none'"
 )
+SLASH = "There is nothing at this address: each ends with a slash."
 TOKEN_DOORS = ("/api/", "/metrics")  # elsewhere only a browser's session counts
 
 
@@ -57,9 +59,31 @@ class Answers:
             return answers.answer(request, error)
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-cache")
-        if is_api(request) and response.status_code >= HTTPStatus.BAD_REQUEST:
+        if not is_api(request):
+            return response
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
             return answers.as_problem(response)
+        if response.status_code == HTTPStatus.MOVED_PERMANENTLY and _changes(request):
+            return answers.answer(request, NotFound(SLASH))  # else asked again by GET
         return response
+
+
+class StaticFiles:
+    """Static files in one piece: as a stream, ASGI would read them whole and complain."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self.get_response(request)
+        if not isinstance(response, FileResponse):
+            return response
+        whole = HttpResponse(
+            b"".join(cast(Iterable[bytes], response)), status=response.status_code
+        )
+        whole.headers = response.headers
+        response.close()
+        return whole
 
 
 class People:
@@ -119,10 +143,12 @@ class Doors:
         return answers.refusal(request, explained) if explained else None
 
 
+def _changes(request: HttpRequest) -> bool:
+    return request.method not in answers.SAFE
+
+
 def _need_scope(request: UserRequest) -> None:
     """Nothing, unless a token for reading is used to change something."""
     token = request.token
-    if token is None or request.method in answers.SAFE:
-        return
-    if token.scope == Token.Scope.READ:
+    if token and token.scope == Token.Scope.READ and _changes(request):
         raise Forbidden("This token may only read.")

@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "kvmweb.middleware.ContentSecurityPolicy",
     "kvmweb.middleware.Answers",
+    "kvmweb.middleware.StaticFiles",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

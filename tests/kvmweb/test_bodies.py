@@ -45,13 +45,14 @@ def test_what_is_short_enough_is_read() -> None:
 
 def test_a_told_length_is_enough_to_refuse() -> None:
     status, _, taken = _ask("/x/", [b"x" * 500] * 3, b"1500")
-    assert (status, taken) == (413, 0)
+    assert (status, taken) == (413, 3)  # let go of, so that the sender listens
 
 
 @pytest.mark.parametrize("told", [None, b"10"])
 def test_a_length_that_was_not_told_is_counted(told: bytes | None) -> None:
-    status, _, taken = _ask("/x/", [b"x" * 500] * 1000, told)
-    assert (status, taken) == (413, 3)
+    status, _, taken = _ask("/x/", [b"x" * (1 << 20)] * 1000, told)
+    assert status == 413
+    assert taken < 20
 
 
 def test_a_program_gets_a_problem() -> None:

@@ -150,6 +150,28 @@ def test_a_database_that_is_away_is_said_so(
     _problem(client.get("/api/v1/users/1/"), 503)
 
 
+def test_an_address_without_its_slash_is_not_asked_again_as_another(
+    client: Client,
+) -> None:
+    assert client.get("/api/v1/users")["Location"] == "/api/v1/users/"
+    answer = client.post("/api/v1/users", b"{}", "application/json")
+    assert "slash" in _problem(answer, 404)["detail"]
+
+
+def test_static_files_come_in_one_piece(anonymous: Client) -> None:
+    answer = anonymous.get("/static/ninja/swagger-ui.css")
+    assert answer.status_code == 200
+    assert not answer.streaming
+    assert len(answer.content) == int(answer["Content-Length"])
+    assert "max-age" in answer["Cache-Control"]
+    unchanged = anonymous.get(
+        "/static/ninja/swagger-ui.css",
+        HTTP_IF_NONE_MATCH=answer.get("ETag", ""),
+        HTTP_IF_MODIFIED_SINCE=answer["Last-Modified"],
+    )
+    assert unchanged.status_code == 304
+
+
 def test_pages_answer_with_pages(client: Client, as_user: Client) -> None:
     missing = client.get("/no/such/page/")
     assert missing.status_code == 404
