@@ -1,6 +1,7 @@
 """A client of a screen over a WebSocket, as little of RFC 6143 as measuring needs."""
 
 import struct
+from contextlib import ExitStack
 from typing import Self
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -17,13 +18,15 @@ class Screen:
     """Signed in to a screen that sends raw pixels; ask it for whole updates."""
 
     def __init__(self, url: str, password: str = "") -> None:
-        self._socket: ClientConnection = connect(
+        self._until_left = ExitStack()
+        opening = connect(
             url,
             subprotocols=[Subprotocol("binary")],
             max_size=None,
             compression=None,
             ping_interval=None,
         )
+        self._socket: ClientConnection = self._until_left.enter_context(opening)
         self._waiting = bytearray()
         self._handshake(password)
 
@@ -31,7 +34,7 @@ class Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        self._until_left.close()
 
     def update(self) -> int:
         """The whole screen again; how many bytes of pixels came."""
