@@ -143,7 +143,7 @@ def test_either_side_ends_the_other(tmp_path: Path, tickets: _Tickets) -> None:
 def test_without_a_ticket_nothing_is_opened(
     tmp_path: Path, tickets: _Tickets, token: str
 ) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        _open(tmp_path, token)
+    with pytest.raises(InvalidStatus) as refused, _open(tmp_path, token):
+        pass
     assert refused.value.response.status_code == 403
     assert tickets.screens == []

@@ -157,19 +157,22 @@ def _socket(url: str, **more: Any) -> ClientConnection:
 
 
 def _refused(url: str, **more: Any) -> None:
-    with pytest.raises(InvalidStatus) as refused:
-        _socket(url, **more)
+    with pytest.raises(InvalidStatus) as refused, _socket(url, **more):
+        pass
     assert refused.value.response.status_code == 403
 
 
 def _code_at_end(client: ClientConnection, seconds: float) -> int:
     until_then = time.monotonic() + seconds
-    try:
-        while True:
-            client.recv(max(0, until_then - time.monotonic()))
-    except ConnectionClosed as closed:
-        assert closed.rcvd
-        return closed.rcvd.code
+    with pytest.raises(ConnectionClosed) as closed:
+        _read_until(client, until_then)
+    assert closed.value.rcvd
+    return closed.value.rcvd.code
+
+
+def _read_until(client: ClientConnection, until_then: float) -> None:
+    while True:
+        client.recv(max(0, until_then - time.monotonic()))
 
 
 def test_it_shows_the_screen_of_a_guest_on_this_machine(
@@ -267,12 +270,12 @@ def test_a_ticket_opens_one_screen_however_many_try(shown: Product, near: UUID) 
 
     def opened(_: int) -> bool:
         try:
-            client = _socket(url, open_timeout=60)
+            with _socket(url, open_timeout=60) as client:
+                assert client.recv(5) == b"RFB 003.008\n"
         except InvalidStatus:
             return False
-        assert client.recv(5) == b"RFB 003.008\n"
-        client.close()
-        return True
+        else:
+            return True
 
     with ThreadPoolExecutor(25) as crowd:
         assert sum(crowd.map(opened, range(100))) == 1
