@@ -74,7 +74,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         "checks": {name: sentence or "ok" for name, sentence in checks.items()},
     }
     response = JsonResponse(body, status=503 if wrong else 200)
-    response._has_been_logged = True  # an answer, not an error of ours
+    response._has_been_logged = True  # type: ignore[attr-defined]  # no error of ours
     return response
 
 
