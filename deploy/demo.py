@@ -3,7 +3,9 @@
 Nothing of it is installed: two packages are fetched, unpacked and thrown away.
 """
 
+import filecmp
 import gzip
+import hashlib
 import re
 import shutil
 import subprocess
@@ -18,7 +20,7 @@ COMMAND_LINE = (
 )
 READY = "kvmweb demo ready"  # the line on the serial port once it is up
 MEMORY_MIB = 96  # the least it is comfortable with
-KERNEL, INITRD = "vmlinuz", "initrd"
+KERNEL, INITRD, _SIGN = "vmlinuz", "initrd", "made-from"
 
 _GUEST = Path(__file__).parent / "guest"
 _BOOT = Path("/var/lib/libvirt/boot")  # where libvirt lets QEMU read kernels
@@ -71,6 +73,8 @@ def parts(data_dir: Path) -> tuple[Path, Path]:
         # Whole files appear at once: several processes may ask at the same time.
         next((work / "boot").glob("vmlinuz-*")).rename(kernel)
         (work / INITRD).rename(initrd)
+        (work / _SIGN).write_text(_sign())
+        (work / _SIGN).rename(made / _SIGN)
     return kernel, initrd
 
 
@@ -89,7 +93,7 @@ def parts_for_qemu(data_dir: Path) -> tuple[Path, Path]:
     for part in parts(data_dir):
         copy = _BOOT / f"kvmweb-demo-{part.name}"
         try:
-            if not copy.exists() or copy.stat().st_size != part.stat().st_size:
+            if not copy.exists() or not filecmp.cmp(part, copy, shallow=False):
                 fresh = copy.with_suffix(".new")
                 shutil.copyfile(part, fresh)
                 fresh.chmod(0o644)
@@ -102,10 +106,16 @@ def parts_for_qemu(data_dir: Path) -> tuple[Path, Path]:
 
 def _made(data_dir: Path) -> tuple[Path, Path] | None:
     for made in (ROOT / "var/demo", data_dir / "demo"):
-        kernel, initrd = made / KERNEL, made / INITRD
-        if kernel.exists() and initrd.exists():
-            return kernel, initrd
+        sign = made / _SIGN
+        if sign.exists() and sign.read_text() == _sign():
+            return made / KERNEL, made / INITRD
     return None
+
+
+def _sign() -> str:
+    """What the parts were made from; they are made anew when it changes."""
+    words = [(_GUEST / name).read_text() for name in _PLACES]
+    return hashlib.sha256("\0".join((*words, *_DRIVERS)).encode()).hexdigest()
 
 
 def _kernel_package() -> str:
