@@ -79,7 +79,7 @@ def write(host_id: int, tick: Tick) -> None:
     if not packed and host == _NOTHING:
         return  # it only says that the host answers
     STORE.run(
-        round(tick.at / STEP_S),
+        int(tick.at / STEP_S),
         moment(datetime.fromtimestamp(tick.at, UTC)),
         host_id,
         _number(host.cpu_percent),
