@@ -11,6 +11,7 @@ from hosts.models import Host
 from hosts.recorders import tell
 from hosts.vault import address_of
 from hosts.wishes import Wish, need_valid, wish_of
+from kvmweb import samples
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict, Invalid
@@ -81,6 +82,7 @@ def remove(host: Host, *, by: User | None, address: str = "") -> None:
         host_id, topic = host.pk, host.topic
         tell("removed", host)
         host.delete()
+        samples.forget_host(host_id)
         announce.removed(host_id, topic)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from redis import ConnectionError as RedisConnectionError
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
@@ -134,6 +135,13 @@ def forget(keys: Sequence[bytes]) -> None:
     """Do not name these among `everybody` until they say something again."""
     if keys:
         STORE.ask("SREM", _KNOWN, *keys)
+
+
+def forget_host(host_id: int) -> None:
+    """Drop all numbers of a host that was removed."""
+    key = key_of_host(host_id)
+    Rollup.objects.filter(subject=key).delete()
+    transaction.on_commit(lambda: STORE.ask("DEL", _RING + key, _NOW + key))
 
 
 def minutes_of(told: Iterable[Record]) -> dict[int, Record]:
