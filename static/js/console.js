@@ -1,5 +1,6 @@
 // A guest's screen: opened by a ticket, opened again by itself, and what can be sent to it.
 import RFB from "../npm/novnc/core/rfb.js";
+import { initLogging } from "../npm/novnc/core/util/logging.js";
 import { api, Problem } from "./api.js";
 import { live } from "./live.js";
 import { type } from "./typing.js";
@@ -7,6 +8,7 @@ import { type } from "./typing.js";
 const PAUSES_S = [0.3, 1, 2, 4, 8, 10];
 const NOT_ALLOWED = 4403;
 const ENDED = new Set([401, 403, 404]); // of a ticket that is refused for good
+const ON = new Set(["running", "paused", "shutting-down"]);
 const FIT = "kvmweb-console-fit";
 const CONTROL = [0xffe3, "ControlLeft"];
 const ALT = [0xffe9, "AltLeft"];
@@ -44,6 +46,12 @@ class Console {
     this.attempt = attempt;
     this.say("connecting", this.tries ? "Connecting again…" : "Connecting…");
     try {
+      const nothing = await this.nothingToShow();
+      if (attempt !== this.attempt) return;
+      if (nothing) {
+        this.later(nothing);
+        return;
+      }
       const ticket = await api("POST", `guests/${this.guest}/console/`, {
         kind: "vnc",
         view_only: this.viewOnly,
@@ -55,6 +63,19 @@ class Console {
       if (ENDED.has(error.status)) this.end(error.message);
       else this.later(error.message);
     }
+  }
+
+  /** Why there is no screen now; "" when there is one. The page itself knows at first. */
+  async nothingToShow() {
+    const first = this.root.dataset.guestState;
+    delete this.root.dataset.guestState;
+    const guest = first
+      ? { state: first, screens: this.root.dataset.screens.split(" ") }
+      : await api("GET", `guests/${this.guest}/`);
+    if (!ON.has(guest.state)) {
+      return `${this.name} is ${guest.state}: there is no screen to show.`;
+    }
+    return guest.screens.includes("vnc") ? "" : `${this.name} has no VNC screen.`;
   }
 
   connect(ticket) {
@@ -230,6 +251,7 @@ class Console {
 
 /** Show the screen of the guest whose page this is. */
 export function start() {
+  initLogging("none"); // what went wrong is said on the page
   const root = document.querySelector("[data-console]");
   if (root) new Console().start(root);
 }
