@@ -96,8 +96,10 @@ class Charts {
       for (const column of Object.values(this.series)) column.shift();
     }
     for (const each of this.plots) {
-      if (each.chart) each.chart.setData(this.data(each));
-      else this.make(each);
+      if (each.chart) {
+        each.chart.setData(this.data(each));
+        this.tell(each);
+      } else this.make(each);
     }
   }
 

@@ -2,6 +2,7 @@
 import { times } from "./times.js";
 
 const QUIET_MS = 25000; // the server says "alive" every ten seconds
+const CONNECT_MS = 8000;
 const POLL_MS = 10000;
 const SIGNED_OUT = new Set([4401, 4403]);
 
@@ -84,7 +85,8 @@ class Live extends EventTarget {
   }
 
   watch() {
-    if (this.socket && Date.now() - this.heard > QUIET_MS) {
+    const open = this.socket?.readyState === WebSocket.OPEN;
+    if (this.socket && Date.now() - this.heard > (open ? QUIET_MS : CONNECT_MS)) {
       const silent = this.socket;
       this.lost(0);
       silent.close();

@@ -37,7 +37,7 @@ class Palette {
     dialog.className = "palette";
     dialog.setAttribute("aria-label", "Find a guest or host");
     this.input = document.createElement("input");
-    this.input.type = "search";
+    this.input.type = "text"; // Escape closes, it does not only empty
     this.input.placeholder = "Name, tag, address, owner";
     for (const [name, value] of [
       ["role", "combobox"],

@@ -1,0 +1,153 @@
+"""What holds for every page: readable by all, quiet, and never wider than a phone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from deploy.places import ROOT
+from deploy.product import Product
+from tests.browser.paper import HOSTILE
+from tests.waiting import until
+
+AXE = Path(ROOT, "node_modules/axe-core/axe.min.js").read_text()
+PAGES = [
+    "/",
+    "/guests/",
+    "/guests/?state=shutoff&sort=-name",
+    "/guests/?search=nothing-is-called-so",
+    "/guests/UUID/",
+    "/guests/UUID/#hardware",
+    "/guests/UUID/#disks",
+    "/guests/UUID/#network",
+    "/guests/UUID/#history",
+    "/guests/UUID/#operations",
+    "/guests/UUID/edit/",
+    "/guests/UUID/delete/",
+    "/guests/UUID/console/",
+    "/hosts/",
+    "/hosts/HOST/",
+    "/hosts/HOST/#guests",
+    "/hosts/HOST/#storage",
+    "/hosts/HOST/#networks",
+    "/hosts/HOST/#check",
+    "/hosts/HOST/edit/",
+    "/hosts/HOST/delete/",
+    "/hosts/new/",
+    "/operations/",
+    "/operations/OPERATION/",
+    "/audit/",
+    "/users/",
+    "/users/new/",
+    "/account/",
+    "/nothing/here/",
+]
+VIEWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
+CHECK = """async () => {
+  const found = await axe.run(document, {
+    resultTypes: ["violations"],
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+  });
+  return found.violations.flatMap((violation) =>
+    violation.nodes.map((node) => `${violation.id}: ${node.html.slice(0, 200)}`));
+}"""
+
+
+@pytest.fixture(scope="module")
+def places(product: Product) -> dict[str, str]:
+    """The ids of a hostile guest, its host and an operation on it."""
+    find = f"guests/?limit=1&search={HOSTILE.split()[0]}"
+    until(lambda: product.call("GET", find).body["count"])
+    guest = product.call("GET", find).body["items"][0]
+    asked = product.call("POST", f"guests/{guest['uuid']}/pause/")
+    operation = asked.body.get("id") or asked.body["operation"]
+    return {
+        "UUID": guest["uuid"],
+        "HOST": str(guest["host"]),
+        "OPERATION": operation,
+    }
+
+
+def test_it_is_readable_quiet_and_fits(
+    open_page: Callable[..., Page], places: dict[str, str]
+) -> None:
+    page = open_page("/")
+    page.on("dialog", lambda dialog: pytest.fail(f"A name ran: {dialog.message}"))
+    wrong: list[str] = []
+    for pattern in PAGES:
+        path = pattern
+        for name, value in places.items():
+            path = path.replace(name, value)
+        page.goto(path)
+        page.evaluate(AXE)  # not by a script element: the policy would forbid it
+        for width, scheme in VIEWS:
+            wrong += [
+                f"{path} {width} {scheme} {it}" for it in look(page, width, scheme)
+            ]
+        said = open_page.said  # type: ignore[attr-defined]
+        said[:] = [line for line in said if not rightly(pattern, line)]
+        wrong += [f"{path} {line}" for line in said]
+        said.clear()
+    assert not wrong, "\n".join(wrong)
+
+
+def look(page: Page, width: int, scheme: str) -> list[str]:
+    """What is wrong with the page when it is so wide and so coloured."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    wrong = list(page.evaluate(CHECK))
+    needed = page.evaluate("document.documentElement.scrollWidth")
+    if needed > width:
+        wrong.append(f"needs {needed} pixels")
+    if page.locator("main img").count():
+        wrong.append("has an image: a name became one")
+    return wrong
+
+
+def rightly(pattern: str, line: str) -> bool:
+    """Whether the browser's console had to say this about that page."""
+    missing = "nothing" in pattern and "404" in line
+    no_screen = "console" in pattern and "409" in line  # there is none on paper
+    return missing or no_screen or "NETWORK_CHANGED" in line
+
+
+def test_hostile_names_are_text_everywhere(
+    open_page: Callable[..., Page], places: dict[str, str]
+) -> None:
+    page = open_page("/guests/?search=img")
+    page.on("dialog", lambda dialog: pytest.fail(f"A name ran: {dialog.message}"))
+    expect(page.get_by_role("link", name=HOSTILE, exact=True)).to_be_visible()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("img")
+    expect(page.get_by_role("option", name=HOSTILE)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="under way").click()
+    expect(page.get_by_role("complementary", name="Operations")).to_be_visible()
+    assert page.locator("img").count() == 0
+
+
+def test_the_theme_is_kept(open_page: Callable[..., Page]) -> None:
+    page = open_page("/", color_scheme="light")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_label("admin: account and theme").click()
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark != light
+    page.reload()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_it_works_without_scripts(
+    open_page: Callable[..., Page], places: dict[str, str]
+) -> None:
+    page = open_page("/guests/?state=shutoff", java_script_enabled=False)
+    expect(page.locator("tr[data-guest]").first).to_be_visible()
+    page.goto(f"/guests/{places['UUID']}/")
+    for title in ("Hardware", "Disks", "What happened"):
+        heading = page.get_by_role("heading", name=title, exact=True, level=2)
+        expect(heading).to_be_visible()
+    page.goto("/hosts/new/")
+    expect(page.get_by_label("ssh private key")).to_be_hidden()
+    page.get_by_label("Reached by").select_option("ssh")
+    expect(page.get_by_label("ssh private key")).to_be_visible()
