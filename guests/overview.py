@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from guests import attention, services
+from guests import access, attention, services
 from kvmweb.accounts.gate import Right, door, sees_all
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.operations import queries as operations
@@ -22,7 +22,7 @@ def overview(request: UserRequest) -> HttpResponse:
         "attention": attention.found(user),
         "recent": operations.listing(user, operations.Filters())[:10],
         "can_demo": not counts["total"]
-        and services.may_demo(user)
+        and access.may_demo(user)
         and services.demo_host() is not None,
         "sees_all": sees_all(user),
     }

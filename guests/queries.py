@@ -89,7 +89,8 @@ class Filters:
 class Rows:
     """The guests a person wants to see, in order; a slice costs four queries.
 
-    `full` loads every column, for the API; else only what rows show.
+    `full` loads every column, for the API, which asks for what goes on by itself; else
+    only what rows of pages show, with samples and active operations.
     """
 
     def __init__(self, user: User, filters: Filters, *, full: bool = False) -> None:
@@ -113,7 +114,8 @@ class Rows:
             rows = self._by_number(key, part, falling=falling)
         else:
             rows = list(self._rows().order_by(*_order(key, falling=falling))[part])
-        return dressed(_accompanied(rows))
+        rows = _accompanied(rows)
+        return rows if self._full else dressed(rows)
 
     def _rows(self) -> QuerySet[Guest]:
         rows = self._matching.annotate(

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from guests import actions, edits, queries, removal
+from guests import access, actions, edits, queries, removal
 from guests.actions import Action
 from guests.book import announce
 from guests.edits import Edit
@@ -181,8 +181,7 @@ def start_demo(*, by: User, address: str = "") -> Operation:
 
     Raises Forbidden, Conflict when this machine is no host or does not answer.
     """
-    if not may_demo(by):
-        raise Forbidden("Only those who run the fleet may make a demo guest.")
+    access.need_demo(by)
     host = demo_host()
     if host is None:
         raise Conflict(
@@ -209,11 +208,6 @@ def demo_host() -> Host | None:
     """Where a demo guest can be made now: this machine, as a host that is up."""
     local = Host.objects.filter(transport=Transport.LOCAL, state=Host.State.UP)
     return local.first()
-
-
-def may_demo(user: User) -> bool:
-    """Whether this person may make a demo guest at all."""
-    return sees_all(user) and may(user, Right.OPERATE)
 
 
 def _submit(

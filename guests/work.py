@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from guests import deletion, demo
 from guests.access import guest as permitted
+from guests.access import need_demo
 from guests.far import OFF, Far, far_guest
 from guests.models import Guest
 from guests.saving import saved
@@ -151,6 +152,12 @@ def save(run: Run) -> None:
     run.say(f"{run.operation.guest_name} is saved; its next start goes on from here.")
 
 
+def _may_demo(operation: Operation) -> None:
+    """Nothing, if who asked may still make demo guests. Raises Forbidden."""
+    if operation.requested_by:
+        need_demo(operation.requested_by)
+
+
 def _again(_run: Run) -> Recovery:
     """Every step of it may be done twice."""
     return Recovery.AGAIN
@@ -206,7 +213,7 @@ def delete(run: Run) -> dict[str, object]:
     return deletion.delete(run)
 
 
-@work("guest.demo", allowed=allowed(Right.PUBLIC), recover=_again)
+@work("guest.demo", allowed=_may_demo, recover=_again)
 def start_demo(run: Run) -> None:
     """Make a demo guest and start it."""
     demo.make(run)
