@@ -81,10 +81,14 @@ async function fetchPage() {
 export const parts = {
   /** Ask soon, at most once in a while however often this is called. */
   soon() {
-    parts.timer ??= setTimeout(parts.now, parts.last ? PAUSE_MS : 100);
+    if (parts.asking)
+      parts.again = true; // that answer may be older than the news
+    else parts.timer ??= setTimeout(parts.now, parts.last ? PAUSE_MS : 100);
   },
 
   async now() {
+    parts.timer = null;
+    parts.asking = true;
     parts.last = Date.now();
     try {
       const page = await fetchPage();
@@ -92,7 +96,9 @@ export const parts = {
     } catch {
       // Nobody answers: the live line says so, and the next poll asks again.
     } finally {
-      parts.timer = null;
+      parts.asking = false;
+      if (parts.again) parts.soon();
+      parts.again = false;
     }
   },
 
