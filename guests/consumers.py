@@ -38,6 +38,7 @@ ASKED_EVERY_S = 3.0
 UNANSWERED_S = 9.0  # so long the database may be away before a screen is closed
 OPEN_S = 20.0
 NOT_ALLOWED, NO_SCREEN, AWAY = 4403, 4409, 4503
+_CLOSE_S = 3.0
 _REASON_BYTES = 120  # a close frame has room for 123
 _UPSTREAM = "console.sock"
 
@@ -116,6 +117,7 @@ async def _opened(visit: Visit) -> ClientConnection:
             subprotocols=[Subprotocol("binary")],
             compression=None,
             max_size=None,
+            max_queue=4,
             ping_interval=None,
             open_timeout=OPEN_S,
             close_timeout=1,
@@ -210,8 +212,9 @@ def _need_still(visit: Visit) -> None:
 
 async def _close(send: Any, end: Closed) -> None:
     reason = end.reason.encode()[:_REASON_BYTES].decode(errors="ignore")
-    with contextlib.suppress(OSError, RuntimeError):  # it has gone already
-        await send({"type": "websocket.close", "code": end.code, "reason": reason})
+    said = send({"type": "websocket.close", "code": end.code, "reason": reason})
+    with contextlib.suppress(OSError, RuntimeError):  # it has gone, or does not read
+        await asyncio.wait_for(said, _CLOSE_S)
 
 
 def _record(visit: Visit, outcome: str, details: dict[str, Any]) -> None:

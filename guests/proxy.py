@@ -33,8 +33,8 @@ with warnings.catch_warnings():
 logger = logging.getLogger(__name__)
 
 SOCKET = "console.sock"
-_PIECE = 65536
-_MOST_HELD = 4 * _PIECE  # for a host that does not read
+_PIECE = 262144  # each frame costs the web process time
+_MOST_HELD = _PIECE  # for a host that does not read
 _POLICY = 1008
 _GONE = select.POLLHUP | select.POLLERR
 
