@@ -98,6 +98,7 @@ class Handler(ProxyRequestHandler):  # type: ignore[misc]  # websockify has no h
         except Unknown as error:
             raise self.CClose(_POLICY, str(error)) from error
         except OSError as error:
+            logger.info("The way to a screen broke: %r", error)
             raise self.CClose(1000, "The screen is gone.") from error
 
     def do_proxy(self, target: socket.socket) -> None:
