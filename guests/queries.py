@@ -20,9 +20,8 @@ from kvmweb.virt.types import DomainState, GuestSample
 
 PAGE = 50
 _LIGHT = (  # what rows of lists show; fewer columns are most of a list's time
-    *("name", "state", "state_reason", "state_since", "known_state", "started_at"),
-    *("seen_at", "host", "owner", "tags", "protected", "vcpus", "memory_bytes"),
-    *("autostart", "addresses", "agent", "os"),
+    *("name", "state", "state_since", "started_at", "host", "owner", "tags"),
+    *("vcpus", "memory_bytes", "addresses"),
 )
 
 _COLUMNS: dict[str, tuple[str, ...]] = {

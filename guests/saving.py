@@ -1,10 +1,12 @@
 """Saving a guest: a long call, watched and stopped from a second connection."""
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from guests.far import OFF, Far, far_guest, state_afterwards
 from hosts.services import address_of
 from kvmweb.errors import AppError, Cancelled, Conflict, HostError, HostTimeout
+from kvmweb.operations.registry import Recovery
 from kvmweb.operations.run import Run
 from kvmweb.virt import connection, domains
 
@@ -33,6 +35,19 @@ def saved(run: Run) -> None:
                 raise stopped from None
             if far.state() not in OFF:
                 raise
+
+
+def outcome(run: Run) -> Recovery:
+    """After a crash: libvirt goes on saving without us, so wait for the end of that."""
+    with far_guest(run) as far:
+        while far.run(domains.job) is not None:
+            run.check_cancelled()
+            run.progress(0.5, "saving goes on without its worker")
+            time.sleep(_LOOK_S)
+        if far.state() in OFF:
+            run.say(f"{run.operation.guest_name} is off.")
+            return Recovery.DONE
+    return Recovery.AGAIN
 
 
 def _watch(run: Run, far: Far, call: "Future[None]") -> Cancelled | None:

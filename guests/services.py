@@ -263,7 +263,7 @@ def _refusal(guest: Guest, action: str) -> str:
 
 def _need_host(guest: Guest, by: User) -> None:
     """Nothing. Raises Conflict when its host cannot be asked; users see no hosts."""
-    if guest.host is None:
+    if guest.host is None or guest.state == DomainState.GONE:
         raise Conflict(f"{guest.name} is gone: no host knows it any more.")
     if guest.host.state != Host.State.UP and not sees_all(by):
         raise Conflict(f"The host of {guest.name} does not answer now.")

@@ -11,7 +11,7 @@ from guests.access import guest as permitted
 from guests.access import need_demo
 from guests.far import OFF, Far, far_guest
 from guests.models import Guest
-from guests.saving import saved
+from guests.saving import outcome, saved
 from kvmweb.accounts.gate import Right
 from kvmweb.errors import Cancelled, Conflict, NotFound
 from kvmweb.operations.models import Operation
@@ -145,7 +145,7 @@ def shutdown(run: Run) -> dict[str, object]:
     return {"means": str(means)}
 
 
-@work("guest.save", allowed=operate, recover=recovering(OFF), cancellable=True)
+@work("guest.save", allowed=operate, recover=outcome, cancellable=True)
 def save(run: Run) -> None:
     """Write its memory to the host's disk and stop it."""
     saved(run)
