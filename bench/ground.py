@@ -1,5 +1,6 @@
 """The ground the measurements stand on: a lab and a product that knows its hosts."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from deploy.product import Product
 def lab_and_product(place: Path, hosts: int = 1) -> Iterator[tuple[Lab, Product]]:
     """Real hosts, and the product that watches them; all up when this yields."""
     with (
-        Lab(place / "lab", "kbench", hosts=hosts) as lab,
+        Lab(place / "lab", f"kn{os.getpid() % 10**7}", hosts=hosts) as lab,
         Product(place / "var") as product,
     ):
         for host in lab.hosts:
