@@ -73,6 +73,11 @@ def anything() -> bool:
     return claimable().exists() or orphans().exists()
 
 
+def waiting(*, most: int) -> int:
+    """How much there is to claim now, counted up to this."""
+    return min(most, orphans()[:most].count() + claimable()[:most].count())
+
+
 def claimable() -> QuerySet[Operation]:
     """Queued, not too old, on a host with a place free; oldest first."""
     running = Operation.objects.filter(state=Operation.State.RUNNING)

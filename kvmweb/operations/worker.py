@@ -52,7 +52,8 @@ class Looking(bootsteps.StartStopStep):
         if now - self._swept_at >= SWEEP_S:
             self._swept_at = now
             services.sweep()
-        if queue.anything() and leases.running() < _THREADS:
+        free = max(0, _THREADS - leases.running())
+        for _ in range(queue.waiting(most=free)):
             threading.Thread(target=_run, name="looked", daemon=True).start()
 
 
