@@ -42,7 +42,9 @@ def listing(request: UserRequest, query: Query[doors.PageQuery]) -> dict[str, An
         ordering=queries.ORDERINGS,
         search=queries.SEARCHED,
     )
-    return page | {"items": [host_json(host) for host in page["items"]]}
+    return page | {
+        "items": [host_json(host) for host in queries.dressed(page["items"])]
+    }
 
 
 @router.post("", response={201: HostOut}, url_name="hosts")
@@ -167,4 +169,4 @@ def volume(request: UserRequest, volume_id: int) -> dict[str, Any]:
 
 
 def _whole(host: Host) -> dict[str, Any]:
-    return host_json(queries.one(host))
+    return host_json(queries.dressed([queries.one(host)])[0])

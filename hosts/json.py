@@ -34,7 +34,7 @@ def host_json(host: Host) -> dict[str, Any]:
         "threads": host.threads,
         "cpu_mhz": host.cpu_mhz,
         "memory_bytes": host.memory_bytes,
-        "memory_free_bytes": host.memory_free_bytes,
+        "memory_free_bytes": _free(host),
         "numa": host.numa,
         "libvirt_version": host.libvirt_version,
         "hypervisor": host.hypervisor,
@@ -103,6 +103,12 @@ def network_json(network: Network) -> dict[str, Any]:
         "leases": network.leases,
         "problem": network.problem,
     }
+
+
+def _free(host: Host) -> int | None:
+    """As just told, where that is known; the column is some minutes old."""
+    told = host.sample.memory_free_bytes if host.sample else None
+    return host.memory_free_bytes if told is None else told
 
 
 def moment(at: datetime | None) -> str | None:

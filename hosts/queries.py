@@ -1,6 +1,6 @@
 """Reading hosts: each list costs a fixed number of queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -48,6 +48,15 @@ def listing(user: User) -> QuerySet[Host]:
 def one(host: Host) -> Host:
     """The same host, read again and counted."""
     return counted(Host.objects.filter(pk=host.pk)).get()
+
+
+def dressed(hosts: Iterable[Host]) -> list[Host]:
+    """The same hosts with their latest `sample` beside them."""
+    found = list(hosts)
+    numbers = samples.latest_of_hosts([host.pk for host in found])
+    for host in found:
+        host.sample = numbers.get(host.pk)
+    return found
 
 
 def pools(host: Host) -> QuerySet[Pool]:
@@ -139,7 +148,5 @@ def page(user: User, filters: Filters, number: str | int = 1) -> Page[Host]:
         rows = rows.filter(found)
     rows = rows.order_by(*ordered(filters.sort, ORDERINGS))
     found_page = Paginator(rows, PAGE).get_page(number)
-    numbers = samples.latest_of_hosts([host.pk for host in found_page.object_list])
-    for host in found_page.object_list:
-        host.sample = numbers.get(host.pk)
+    found_page.object_list = dressed(found_page.object_list)
     return found_page

@@ -16,7 +16,6 @@ from hosts import access, queries, services
 from hosts.forms import HostForm, MaintenanceForm, RemoveForm, initial_of
 from hosts.models import Host, Pool
 from hosts.problems import Situation, problems
-from kvmweb import samples
 from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.errors import Conflict, Invalid
@@ -42,14 +41,15 @@ def listing(request: UserRequest) -> HttpResponse:
 @door(Right.SEE_HOSTS)
 def detail(request: UserRequest, pk: int) -> HttpResponse:
     """One host: is it well, how busy, what is on it."""
-    host = queries.one(access.host(request.user, pk, Right.SEE_HOSTS))
+    host = access.host(request.user, pk, Right.SEE_HOSTS)
+    host = queries.dressed([queries.one(host)])[0]
     pools = queries.pools_with_volumes(host)
     context = {
         "host": host,
         "pools": pools,
         "networks": queries.networks(host),
         "guests": queries.guests(host),
-        "sample": samples.latest_of_hosts([host.pk]).get(host.pk),
+        "sample": host.sample,
         "operations": queries.operations(host),
         "problems": problems(_situation(host, pools)),
         "rights": _rights(request),
