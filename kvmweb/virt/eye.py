@@ -23,7 +23,7 @@ from kvmweb.virt.opening import open_libvirt
 from kvmweb.virt.places import Place
 from kvmweb.virt.pulse import Pulse
 from kvmweb.virt.reading import host_facts
-from kvmweb.virt.rounds import ROUND_S, Rounds
+from kvmweb.virt.rounds import Rounds
 from kvmweb.virt.ticks import PackedTick
 from kvmweb.virt.types import (
     Address,
@@ -239,7 +239,7 @@ class _Eye:
 
     def _beat(self) -> None:
         """Ask something small when nothing else was answered lately."""
-        while not self._ended.wait(_HEART_S / 2):
+        while not self._ended.wait(_HEART_S):
             if self._silence_s < _HEART_S:
                 continue
             try:
@@ -269,7 +269,7 @@ class _Eye:
             self._pulse.start()
             full_look_at = time.monotonic() + self._full_look_s
             for rounds in itertools.count(1):
-                if self._ended.wait(ROUND_S):
+                if self._ended.wait(self._rounds.pause_s):
                     return
                 self._rounds.go()
                 if rounds % _ASK_EVERY == 0:

@@ -12,8 +12,12 @@ from kvmweb.errors import NotFound
 from kvmweb.virt.looking import Picture
 from kvmweb.virt.reading import asked, domain_list
 
-ROUND_S = 1.0
-_LIST_EVERY = 5  # rounds
+_ROUND_S = 1.0
+_LARGE_ROUND_S = 2.0
+_LARGE = 50  # guests; a round then costs too much of what a tick may
+_READ_EVERY = 2  # rounds
+_AUTOSTART_EVERY = 5
+_LIST_EVERY = 15  # that a guest came or went is announced
 _COUNTED = 10  # guests with snapshots whose number is asked in one round
 _INACTIVE = libvirt.VIR_DOMAIN_XML_INACTIVE
 
@@ -27,13 +31,20 @@ class Rounds:
         self._all: list[libvirt.virDomain] = []
         self._with_snapshots: set[UUID] = set()
 
+    @property
+    def pause_s(self) -> float:
+        """How long to wait before the next."""
+        return _ROUND_S if len(self._picture.facts) <= _LARGE else _LARGE_ROUND_S
+
     def go(self) -> None:
         """One round. Raises HostUnreachable."""
         self._number += 1
         self._snapshots()
-        self._document()
-        if self._number % _LIST_EVERY == 0:
+        if self._number % _READ_EVERY == 0:
+            self._document()
+        if self._number % _AUTOSTART_EVERY == 0:
             self._autostart()
+        if self._number % _LIST_EVERY == 1:
             self._existence()
 
     def look_at_all(self) -> None:
@@ -60,14 +71,15 @@ class Rounds:
             self._wake_unless(uuid, "snapshots", count)
 
     def _document(self) -> None:
-        """What a guest will start with may be changed in silence: one guest a round."""
+        """What a guest will start with may be changed in silence: one guest at a time."""
         if not self._all:
             return
-        dom = self._all[self._number % len(self._all)]
+        turn = self._number // _READ_EVERY
+        dom = self._all[turn % len(self._all)]
         uuid = UUID(bytes=dom.UUID())
         facts = self._picture.facts.get(uuid)
         running = facts is not None and facts.inactive_xml != facts.xml
-        flags = 0 if running and self._number // len(self._all) % 2 else _INACTIVE
+        flags = 0 if running and turn // len(self._all) % 2 else _INACTIVE
         field = "xml" if flags == 0 else "inactive_xml"
         try:
             xml = asked("", dom.XMLDesc, flags)

@@ -7,7 +7,7 @@ and stays so until somebody asks for its guests.
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -78,82 +78,113 @@ class GuestMeter:
 
 
 class _Track:
-    """Which keys of one guest count, and what they said the time before."""
+    """Where one guest's seven numbers are found, and what they were the time before."""
 
-    __slots__ = ("_before", "_fetch", "_places", "_spans", "at", "raw", "size")
+    __slots__ = ("_before", "_read", "at", "raw", "size")
 
     def __init__(self, raw: bytes, said: Raw) -> None:
         self.raw = raw
         self.size = len(said)
-        keys = [key for key in _SINGLE if key in said]
-        self._places = tuple(keys.index(key) if key in keys else -1 for key in _SINGLE)
-        spans: list[tuple[int, int]] = []
-        for family, counter in _COUNTERS:
-            group = _numbered(said, family, counter)
-            # No counters: the guest was busy, and NOWAIT passed it over.
-            known = bool(group) or said.get(f"{family}.count") == 0
-            spans.append((len(keys), len(keys) + len(group)) if known else (-1, -1))
-            keys += group
-        self._spans = tuple(spans)
-        # One key alone would come back bare, so there are always two.
-        self._fetch = itemgetter(*keys, *[next(iter(said), "")] * 2)
-        self._before: tuple[Any, ...] | None = None
+        self._read = _reader(said)
+        self._before: Sequence[float] | None = None
         self.at = 0.0
 
     def record(self, said: Raw, at: float, vcpus: int | None) -> bytes:
         """The packed sample since the time before. Raises KeyError for other keys."""
-        now = self._fetch(said)
+        now = self._read(said)
         before, gap = self._before, at - self.at
         self._before, self.at = now, at
-        cpu_at, current, resident = self._places[:3]
-        used = now[current] if current >= 0 else -1
-        if self._places[3] >= 0:
-            used = self._used(now, used)
+        cpu, read, written, received, sent, used, resident = now
         used = used * 1024 if used <= _MAX_KIB else -1
-        rss = now[resident] * 1024 if resident >= 0 else -1
         if before is None or gap < _MIN_INTERVAL_S:
-            return RECORD.pack(self.raw, _NAN, used, rss, _NAN, _NAN, _NAN, _NAN)
-        cpu = _NAN
-        if cpu_at >= 0 and vcpus and now[cpu_at] >= before[cpu_at]:
-            cpu = min(100.0, (now[cpu_at] - before[cpu_at]) / gap / vcpus / 1e7)
-        rates = []
-        for start, end in self._spans:
-            if end - start == 1:
-                grown = now[start] - before[start]
-            else:
-                grown = sum(now[start:end]) - sum(before[start:end])
-            rates.append(grown / gap if grown >= 0 and start >= 0 else _NAN)
-        return RECORD.pack(self.raw, cpu, used, rss, *rates)
+            return RECORD.pack(self.raw, _NAN, used, resident * 1024, *_UNKNOWN)
+        cpu -= before[0]
+        read -= before[1]
+        written -= before[2]
+        received -= before[3]
+        sent -= before[4]
+        if cpu < 0 or read < 0 or written < 0 or received < 0 or sent < 0:
+            # A counter began anew; with NaN nothing is smaller than 0.
+            grown = (cpu, read, written, received, sent)
+            cpu, read, written, received, sent = (
+                each if each >= 0 else _NAN for each in grown
+            )
+        percent = cpu / gap / vcpus / 1e7 if vcpus else _NAN
+        return RECORD.pack(
+            self.raw,
+            100.0 if percent > 100.0 else percent,  # min() would lose NaN
+            used,
+            resident * 1024,
+            read / gap,
+            written / gap,
+            received / gap,
+            sent / gap,
+        )
 
-    def _used(self, now: tuple[Any, ...], current: int) -> int:
-        """KiB in use as the guest's balloon driver says, else what it was given."""
-        available_at, usable_at, unused_at = self._places[3:]
-        free_at = usable_at if usable_at >= 0 else unused_at
-        available, free = now[available_at], now[free_at] if free_at >= 0 else -1
-        return int(available - free) if 0 <= free <= available else current
 
-
-_SINGLE = (
-    "cpu.time",
-    "balloon.current",
-    "balloon.rss",
-    "balloon.available",
-    "balloon.usable",
-    "balloon.unused",
-)
+_UNKNOWN = (_NAN,) * 4
 _COUNTERS = (
     ("block", "rd.bytes"),
     ("block", "wr.bytes"),
     ("net", "rx.bytes"),
     ("net", "tx.bytes"),
 )
+_PLAIN = (
+    "cpu.time",
+    "block.0.rd.bytes",
+    "block.0.wr.bytes",
+    "net.0.rx.bytes",
+    "net.0.tx.bytes",
+    "balloon.current",
+    "balloon.rss",
+)
+
+Read = Callable[[Raw], Sequence[float]]
 
 
-def _numbered(said: Raw, family: str, counter: str) -> list[str]:
-    """The keys of one counter for all devices; an empty drive has none."""
-    count = min(int(said.get(f"{family}.count", 0)), _MAX_DEVICES)
-    keys = (f"{family}.{index}.{counter}" for index in range(count))
-    return [key for key in keys if key in said]
+def _reader(said: Raw) -> Read:
+    """What fetches a guest's CPU time, four counters, and KiB in use and resident."""
+    counts = said.get("block.count"), said.get("net.count")
+    if (
+        counts == (1, 1)
+        and "balloon.available" not in said
+        and said.keys() >= {*_PLAIN}
+    ):
+        return itemgetter(*_PLAIN)  # one call into C, for the most usual guest
+    groups = [_numbered(said, *each) for each in _COUNTERS]
+
+    def read(said: Raw) -> Sequence[float]:
+        return (
+            said.get("cpu.time", _NAN),
+            *(
+                _NAN if keys is None else sum([said[key] for key in keys])
+                for keys in groups
+            ),
+            _used(said),
+            said.get("balloon.rss", -1),
+        )
+
+    return read
+
+
+def _numbered(said: Raw, family: str, counter: str) -> list[str] | None:
+    """The keys of one counter for all devices; None for a guest that was passed over.
+
+    An empty drive has none; a guest that NOWAIT passed over has none at all.
+    """
+    count = min(int(said.get(f"{family}.count", -1)), _MAX_DEVICES)
+    keys = [f"{family}.{index}.{counter}" for index in range(count)]
+    return [key for key in keys if key in said] or (None if count else [])
+
+
+def _used(said: Raw) -> int:
+    """KiB in use as the guest's balloon driver says, else what it was given, or -1."""
+    available = said.get("balloon.available")
+    if available is not None:
+        free: int = said.get("balloon.usable", said.get("balloon.unused", -1))
+        if 0 <= free <= available:
+            return int(available - free)
+    return int(said.get("balloon.current", -1))
 
 
 class HostMeter:
