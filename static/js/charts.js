@@ -144,6 +144,7 @@ class Charts {
     each.value.toggleAttribute("hidden", Boolean(said));
     each.hovered ??= each.value.parentNode.appendChild(document.createElement("span"));
     each.hovered.textContent = said;
+    each.hovered.hidden = !said;
   }
 
   tell(each) {

@@ -115,7 +115,7 @@ export function readable(plot, limits, say) {
   const ink = colour("muted");
   const grid = { stroke: colour("grid"), width: 1 };
   const limit = plot.limit?.(limits);
-  const top = (most) => (limit ? limit * 1.04 : Math.max(most * 1.15, plot.least));
+  const top = (most) => Math.max((limit ?? 0) * 1.04, most * 1.1, plot.least ?? 0);
   return {
     legend: { show: false },
     cursor: { sync: { key: "charts" }, points: { size: 6 }, drag: { x: false } },

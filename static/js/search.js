@@ -82,6 +82,7 @@ class Palette {
       ...found.map((entry, index) => this.option(entry, index)),
     );
     this.said.textContent = found.length ? "" : "Nothing is called so.";
+    this.said.hidden = found.length > 0;
     this.choose(0);
   }
 
