@@ -94,8 +94,10 @@ def _whole(host: Host, news: FullLook) -> None:
         reason = Lost(host.error, host.error_hint, Conflict.code)
         _guarded("its loss", host, partial(tell, "lost", host, reason))
         return
-    _storage(host, StorageSeen(news.pools))
-    _networks(host, NetworksSeen(news.networks))
+    if news.pools_known:
+        _storage(host, StorageSeen(news.pools))
+    if news.networks_known:
+        _networks(host, NetworksSeen(news.networks))
     _look(host, news.domains)
 
 

@@ -92,6 +92,15 @@ def test_volumes_of_a_pool_that_sleeps_are_still_known(watched: Host) -> None:
     assert Volume.objects.get().name == "a"
 
 
+def test_a_look_to_which_storage_and_networks_did_not_answer_takes_nothing_away(
+    watched: Host,
+) -> None:
+    record(watched.pk, ME, [look()])
+    unknown = {"pools_known": False, "networks_known": False}
+    record(watched.pk, ME, [look(pools=(), networks=(), **unknown)])
+    assert (Pool.objects.count(), Network.objects.count()) == (1, 1)
+
+
 def test_a_lost_host_says_since_when_and_its_guests_are_unknown(watched: Host) -> None:
     record(watched.pk, ME, [look(domains=(domain("web", DomainState.RUNNING),))])
     record(watched.pk, ME, [Lost("The connection was refused.", "Start it.", "x")])
