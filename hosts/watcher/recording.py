@@ -40,6 +40,7 @@ _SPOILED = (
     AppError,
 )
 _MANY = 1000
+_FEW = ("name", "state", "state_since")  # what news of a single guest needs of its host
 _said: set[tuple[object, ...]] = set()  # what was logged once already
 
 
@@ -55,7 +56,9 @@ def record(host_id: int, watcher: str, news: Sequence[News]) -> None:
     """
     with transaction.atomic():
         rows = Host.objects.select_for_update().filter(pk=host_id, watcher=watcher)
-        host = rows.first()
+        if not any(isinstance(each, FullLook | Lost) for each in news):
+            rows = rows.only(*_FEW)
+        host = next(iter(rows.order_by()), None)
         if host is None:
             raise LeaseLost(f"Another watcher has host {host_id} now.")
         for each in news:
