@@ -50,7 +50,6 @@ class Plant:
     def __enter__(self) -> Self:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.start_redis()
-        self._python("manage.py", "migrate", "-v0").wait(60)
         with (self.directory / "asker.log").open("w") as log:
             self._asker = subprocess.Popen(
                 [sys.executable, "-m", "tests.kvmweb.operations.asker"],
