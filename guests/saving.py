@@ -5,10 +5,18 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from guests.far import OFF, Far, far_guest, state_afterwards
 from hosts.services import address_of
-from kvmweb.errors import AppError, Cancelled, Conflict, HostError, HostTimeout
+from kvmweb.errors import (
+    AppError,
+    Cancelled,
+    Conflict,
+    HostError,
+    HostTimeout,
+    NotFound,
+)
 from kvmweb.operations.registry import Recovery
 from kvmweb.operations.run import Run
 from kvmweb.virt import connection, domains
+from kvmweb.virt.types import JobFacts
 
 _LONGEST_S = 6 * 3600.0  # a terabyte at 50 MiB a second
 _LOOK_S = 0.5
@@ -40,7 +48,7 @@ def saved(run: Run) -> None:
 def outcome(run: Run) -> Recovery:
     """After a crash: libvirt goes on saving without us, so wait for the end of that."""
     with far_guest(run) as far:
-        while far.run(domains.job) is not None:
+        while far.state() not in OFF and _job(far):
             run.check_cancelled()
             run.progress(0.5, "saving goes on without its worker")
             time.sleep(_LOOK_S)
@@ -48,6 +56,15 @@ def outcome(run: Run) -> Recovery:
             run.say(f"{run.operation.guest_name} is off.")
             return Recovery.DONE
     return Recovery.AGAIN
+
+
+def _job(far: Far) -> JobFacts | None:
+    """The job under way; none either when the guest went off in this very moment."""
+    try:
+        job: JobFacts | None = far.run(domains.job)
+    except (Conflict, NotFound):
+        return None
+    return job
 
 
 def _watch(run: Run, far: Far, call: "Future[None]") -> Cancelled | None:
@@ -59,6 +76,7 @@ def _watch(run: Run, far: Far, call: "Future[None]") -> Cancelled | None:
             with connection.connect(address_of(far.host)) as second:
                 if stopped:
                     second.run(domains.abort_job, far.uuid)
+                    run.progress(0, "stopping")
                 elif job := second.run(domains.job, far.uuid):
                     done = job.processed_bytes / max(job.total_bytes, 1)
                     run.progress(0.05 + 0.9 * done)

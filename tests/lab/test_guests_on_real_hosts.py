@@ -245,6 +245,25 @@ def test_a_volume_another_host_uses_on_shared_storage_is_kept(
     assert Path(path).exists()
 
 
+def test_one_uuid_on_two_hosts_is_shown_and_left_alone(
+    product: Product, lab: Lab, kvm: LabHost, demo: Guest, tmp_path: Path
+) -> None:
+    uuid = demo("torn", memory_mib=16, running=False, network="")
+    there = lab.hosts[1]
+    copy = tmp_path / "torn.xml"
+    copy.write_text(kvm.virsh("dumpxml", uuid))
+    there.virsh("define", str(copy))
+    until(lambda: guest(product, uuid)["conflict"], 10)
+    said = ask(product, uuid, "start")
+    assert said.status == 409
+    assert all(host.name in said.body["detail"] for host in lab.hosts)
+    kvm.virsh("undefine", uuid)
+    until(lambda: guest(product, uuid)["host_name"] == there.name, 10)
+    assert not guest(product, uuid)["conflict"]
+    there.virsh("undefine", uuid)
+    seen(product, uuid, "gone")
+
+
 def test_what_somebody_did_by_virsh_meanwhile_is_no_error(
     product: Product, kvm: LabHost, demo: Guest
 ) -> None:
