@@ -1,7 +1,7 @@
 // The live socket: reconnects, notices gaps, and says when the page is not live.
 import { times } from "./times.js";
 
-const QUIET_MS = 25000; // the server says "alive" every ten seconds
+const QUIET_MS = 16000; // the server says "alive" every ten seconds
 const CONNECT_MS = 8000;
 const POLL_MS = 10000;
 const SIGNED_OUT = new Set([4401, 4403]);
@@ -88,10 +88,12 @@ class Live extends EventTarget {
     const open = this.socket?.readyState === WebSocket.OPEN;
     if (this.socket && Date.now() - this.heard > (open ? QUIET_MS : CONNECT_MS)) {
       const silent = this.socket;
+      this.tries = Math.max(1, this.tries);
       this.lost(0);
       silent.close();
     }
-    if (!this.on && !this.ended && Date.now() - (this.polled ?? 0) > POLL_MS) {
+    if (this.on || this.ended || document.visibilityState === "hidden") return;
+    if (Date.now() - (this.polled ?? 0) > POLL_MS) {
       this.refetch();
     }
   }
@@ -103,7 +105,7 @@ class Live extends EventTarget {
 
   say(state, words) {
     if (state === "live") this.lastLive = null;
-    else this.lastLive ??= new Date();
+    else this.lastLive ??= new Date(this.heard);
     this.broken = state !== "live";
     const since = `not live since ${this.lastLive ? times.clock(this.lastLive) : ""}`;
     const said = words ?? (state === "stale" ? since : state);

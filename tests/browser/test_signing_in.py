@@ -54,6 +54,7 @@ def test_a_guest_is_started_with_the_keyboard_alone(
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    expect(page.locator("#live-line")).to_have_text("live")  # its scripts are there
     page.keyboard.press("Control+k")
     page.keyboard.type("by-keys")
     expect(page.get_by_role("option", name="by-keys")).to_be_visible()
