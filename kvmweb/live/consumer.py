@@ -14,110 +14,110 @@ cannot keep up.
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from channels.exceptions import DenyConnection, StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
+
 from kvmweb.accounts.models import User
 from kvmweb.errors import NotFound
 from kvmweb.live.hub import hub
-from kvmweb.live.identity import Caller, caller, in_thread, same_site
+from kvmweb.live.identity import caller, in_thread, same_site
 from kvmweb.live.listener import Listener
 from kvmweb.live.topics import Filter, open_topic
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+log = logging.getLogger(__name__)
 
-NOT_KNOWN, ENDED, TOO_SLOW, TOO_BIG, GONE = 4401, 4403, 4408, 1009, 0
+NOT_KNOWN, ENDED, TOO_SLOW, TOO_BIG, BROKEN = 4401, 4403, 4408, 1009, 1011
 TOPICS = 200
 MESSAGE_LIMIT = 64 * 1024
 SEND_S = 10.0
 ASK_AGAIN_S = 10.0
 
 
-async def live(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one socket until it ends."""
-    await receive()  # websocket.connect
-    if not same_site(scope):
-        await send({"type": "websocket.close"})  # before accepting: a plain 403
-        return
-    known = caller(scope)
-    user = await in_thread(known.user)
-    await send({"type": "websocket.accept"})
-    if user is None:
-        await _close(send, NOT_KNOWN)
-        return
-    listener = Listener(user.pk)
-    socket = _Socket(known, user, listener, receive, send)
-    hub().join(listener)
-    try:
-        code = await socket.run()
-    finally:
-        hub().leave(listener)
-    if code != GONE:
-        await _close(send, code)
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no hints
+    """One listener. Beside what the browser says, two loops live as long as it does."""
 
+    channel_layer_alias = ""  # none: the hub hears Redis once for the whole process
+    listener: Listener
+    user: User
 
-async def _close(send: Send, code: int) -> None:
-    with suppress(TimeoutError, OSError):
-        async with asyncio.timeout(1):
-            await send({"type": "websocket.close", "code": code})
-
-
-class _Socket:
-    """Three loops beside each other; the first to end says with which code."""
-
-    def __init__(
-        self,
-        known: Caller,
-        user: User,
-        listener: Listener,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        self._caller, self._user, self._listener = known, user, listener
-        self._receive, self._send = receive, send
-
-    async def run(self) -> int:
-        loops = [
-            asyncio.create_task(loop())
-            for loop in (self._read, self._write, self._ask_again)
-        ]
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve the socket until the browser or one of the loops ends it."""
+        self._main = asyncio.current_task()
+        self._loops: list[asyncio.Task[None]] = []
+        self._over = False
         try:
-            done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
-            return next(iter(done)).result()
-        except OSError:  # the browser went while we wrote
-            return GONE
+            await super().__call__(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._over:
+                raise
         finally:
-            for task in loops:
-                task.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            for loop in self._loops:
+                loop.cancel()
+            await asyncio.gather(*self._loops, return_exceptions=True)
+            if self._loops:
+                hub().leave(self.listener)
 
-    async def _read(self) -> int:
-        while True:
-            message = await self._receive()
-            if message["type"] == "websocket.disconnect":
-                return GONE
-            text = message.get("text") or ""
-            if len(text) > MESSAGE_LIMIT:
-                return TOO_BIG
-            await self._obey(text)
+    async def connect(self) -> None:
+        """Let in who is known and comes from our own pages."""
+        if not same_site(self.scope):
+            raise DenyConnection  # before accepting: a plain 403
+        self._caller = caller(self.scope)
+        user = await in_thread(self._caller.user)
+        await self.accept()
+        if user is None:
+            await self.close(NOT_KNOWN)
+            raise StopConsumer
+        self.user, self.listener = user, Listener(user.pk)
+        hub().join(self.listener)
+        self._loops = [
+            asyncio.create_task(self._until_over(loop))
+            for loop in (self._write, self._ask_again)
+        ]
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None
+    ) -> None:
+        """Subscribe and unsubscribe; nothing else can be asked for."""
+        if len(text_data or "") > MESSAGE_LIMIT:
+            await self.close(TOO_BIG)
+            raise StopConsumer
+        await self._obey(text_data or "")
+
+    async def _until_over(self, loop: Callable[[], Awaitable[int]]) -> None:
+        try:
+            code = await loop()
+        except OSError:
+            return  # the browser went while we wrote: its own end is on the way
+        except DatabaseError:
+            log.exception("Rights could not be asked again.")
+            code = BROKEN
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(1):  # a deaf one does not take this either
+                await self.close(code)
+        self._over = True
+        if self._main:
+            self._main.cancel()
 
     async def _write(self) -> int:
         while True:
-            await self._listener.wake.wait()
-            for text in self._listener.take():
+            await self.listener.wake.wait()
+            for text in self.listener.take():
                 try:
                     async with asyncio.timeout(SEND_S):
-                        await self._send({"type": "websocket.send", "text": text})
+                        await self.send(text)
                 except TimeoutError:
                     return TOO_SLOW
-            if self._listener.behind:
+            if self.listener.behind:
                 return TOO_SLOW
 
     async def _ask_again(self) -> int:
-        doubt = self._listener.doubt
+        doubt = self.listener.doubt
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(ASK_AGAIN_S):
@@ -126,15 +126,15 @@ class _Socket:
             user = await in_thread(self._caller.user)
             if user is None:
                 return ENDED
-            self._user = user
-            self._listener.tell("alive" if hub().connected else "stale")
-            names = list(self._listener.filters)
+            self.user = user
+            self.listener.tell("alive" if hub().connected else "stale")
+            names = list(self.listener.filters)
             for name, hear in (await in_thread(_open_all, user, names)).items():
                 if hear is None:
-                    hub().unsubscribe(self._listener, name)
+                    hub().unsubscribe(self.listener, name)
                     self._refuse(name)
-                elif name in self._listener.filters:
-                    self._listener.filters[name] = hear
+                elif name in self.listener.filters:
+                    self.listener.filters[name] = hear
 
     async def _obey(self, text: str) -> None:
         try:
@@ -146,31 +146,31 @@ class _Socket:
             names = [None]
         if not all(isinstance(name, str) for name in names):
             said = 'Send {"subscribe": [topic, …]} or {"unsubscribe": [topic, …]}.'
-            self._listener.tell("error", "", {"code": "invalid", "message": said})
+            self.listener.tell("error", "", {"code": "invalid", "message": said})
             return
         for name in unwanted:
-            hub().unsubscribe(self._listener, name)
+            hub().unsubscribe(self.listener, name)
         await self._subscribe(wanted, since)
 
     async def _subscribe(self, wanted: list[str], since: str) -> None:
-        room = TOPICS - len(self._listener.filters)
-        new = [n for n in dict.fromkeys(wanted) if n not in self._listener.filters]
+        room = TOPICS - len(self.listener.filters)
+        new = [n for n in dict.fromkeys(wanted) if n not in self.listener.filters]
         for name in new[room:]:
             said = f"One socket listens to at most {TOPICS} topics."
-            self._listener.tell("error", name, {"code": "invalid", "message": said})
-        opened = await in_thread(_open_all, self._user, new[:room])
+            self.listener.tell("error", name, {"code": "invalid", "message": said})
+        opened = await in_thread(_open_all, self.user, new[:room])
         for name, hear in opened.items():
             if hear is None:
                 self._refuse(name)
                 continue
-            self._listener.filters[name] = hear
-            hub().subscribe(self._listener, name)
+            self.listener.filters[name] = hear
+            hub().subscribe(self.listener, name)
         if since:
-            hub().catch_up(self._listener, list(opened), since)
+            hub().catch_up(self.listener, list(opened), since)
 
     def _refuse(self, name: str) -> None:
         said = "There is no such topic, or it is not yours."
-        self._listener.tell("error", name, {"code": NotFound.code, "message": said})
+        self.listener.tell("error", name, {"code": NotFound.code, "message": said})
 
 
 def _open_all(user: User, names: list[str]) -> dict[str, Filter | None]:
@@ -181,3 +181,6 @@ def _open_all(user: User, names: list[str]) -> dict[str, Filter | None]:
         except NotFound:
             opened[name] = None
     return opened
+
+
+live = LiveConsumer.as_asgi()
