@@ -1,6 +1,7 @@
 """A person at a browser, before the whole product with a real host and many guests."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -34,9 +35,11 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     paper = tmp_path_factory.mktemp("paper") / "node.xml"
     paper.write_text(many_guests())
     # Short: a Unix socket's path has 107 bytes.
-    with Product(Path("/tmp", f"kvmweb-browser-{os.getpid()}")) as started:  # noqa: S108
+    folder = Path("/tmp", f"kvmweb-browser-{os.getpid()}")  # noqa: S108
+    with Product(folder) as started:
         add_host(started, name="paper", transport="test", socket_path=str(paper))
         yield started
+    shutil.rmtree(folder)
 
 
 def add_host(product: Product, **said: str) -> int:
