@@ -1,5 +1,6 @@
 """This machine's own libvirt: found, or started, without systemd if need be."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -15,6 +16,7 @@ _SOCKETS = (  # of the one daemon, or of the modular ones
     Path("/run/libvirt/virtqemud-sock"),
 )
 _SYSTEMD = Path("/run/systemd/system")
+_UDEV = Path("/run/udev")
 _START_S = 10
 
 
@@ -34,7 +36,21 @@ def prepare() -> Found:
         return Found(line=obstacle)
     if _SYSTEMD.exists():
         return _by_systemd()
+    _open_kvm()
     return Found((_daemon("virtlogd"), _daemon("libvirtd")), "Starting libvirtd")
+
+
+def _open_kvm() -> None:
+    """Let QEMU's group use /dev/kvm, as udev does on every Debian where it runs.
+
+    While libvirtd may open it and QEMU may not, libvirt 9.0 probes QEMU anew at each look
+    into its capabilities: a define then takes a minute.
+    """
+    kvm = Path("/dev/kvm")
+    with contextlib.suppress(OSError, LookupError):
+        if not _UDEV.exists() and kvm.group() == "root":
+            shutil.chown(kvm, group="kvm")
+            kvm.chmod(0o660)
 
 
 def answers() -> bool:
