@@ -5,7 +5,7 @@ from uuid import UUID
 from django.conf import settings
 
 from deploy import demo as parts
-from guests.far import Far, far_guest
+from guests.far import Far, far_guest, state_afterwards
 from hosts.models import Host
 from kvmweb.errors import AppError, Conflict, HostTimeout, HostUnreachable, Unavailable
 from kvmweb.operations.run import Run
@@ -38,13 +38,10 @@ def make(run: Run) -> None:
         kernel, initrd = parts.parts_for_qemu(settings.DATA_DIR)
     except parts.DemoError as error:
         raise Unavailable(f"The demo guest cannot be made: {error}") from error
+    run.progress(0.7, "defining")
+    _define(run, str(kernel), str(initrd))
+    run.progress(0.8, "starting")
     with far_guest(run) as far:
-        run.progress(0.7, "defining")
-        xml = document(name, far.uuid, far.host, str(kernel), str(initrd))
-        if far.state() is None:
-            far.there.run(domains.define, xml)
-            run.log(f"{name} was defined on {far.host.name}.")
-        run.progress(0.8, "starting")
         _start(run, far)
     run.say(f"{name} is running: a text screen and a serial shell.")
 
@@ -92,6 +89,21 @@ def _virt_type(host: Host) -> str:
     if host.virt_type_wanted != Host.VirtType.AUTO:
         return host.virt_type_wanted
     return "qemu" if "qemu" in host.virt_types else host.virt_type
+
+
+def _define(run: Run, kernel: str, initrd: str) -> None:
+    name = run.operation.guest_name
+    with far_guest(run) as far:
+        if far.state() is not None:
+            return
+        try:
+            far.there.run(
+                domains.define, document(name, far.uuid, far.host, kernel, initrd)
+            )
+        except HostTimeout:
+            if state_afterwards(far.host, far.uuid, {DomainState.SHUTOFF}) is None:
+                raise
+        run.log(f"{name} was defined on {far.host.name}.")
 
 
 def _start(run: Run, far: Far) -> None:
