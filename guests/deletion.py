@@ -26,7 +26,8 @@ def delete(run: Run) -> dict[str, Any]:
     storage cannot be asked. A volume that is kept is named with the reason.
     """
     guest = _guest(run)
-    asked: list[str] = run.params.get("volumes", [])
+    before: list[str] = run.result.get("deleted", [])  # by a worker that died
+    asked = [it for it in run.params.get("volumes", []) if it not in before]
     kept: dict[str, str] = {it["path"]: it["why"] for it in run.params.get("kept", [])}
     with far_guest(run) as far:
         if (state := far.state()) not in OFF:
@@ -40,7 +41,7 @@ def delete(run: Run) -> dict[str, Any]:
         run.progress(0.4, "undefining")
         far.make(domains.undefine, {None})
         run.log(f"{far.host.name} has forgotten {guest.name}.")
-        deleted = _delete_volumes(run, far, asked, kept)
+    deleted = before + _delete_volumes(run, asked, kept)
     for path, why in kept.items():
         run.log(f"Kept {path or 'a disk'}. {why}")
     run.say(_sentence(guest.name, deleted, kept))
@@ -106,28 +107,29 @@ def _users(
     }
 
 
-def _delete_volumes(
-    run: Run, far: Far, asked: list[str], kept: dict[str, str]
-) -> list[str]:
+def _delete_volumes(run: Run, asked: list[str], kept: dict[str, str]) -> list[str]:
     """Those that are deleted; why others are not goes to `kept`."""
+    before: list[str] = run.result.get("deleted", [])
     deleted: list[str] = []
     for path in asked:
         if path in kept:
             continue
         run.progress(0.5 + 0.5 * len(deleted) / len(asked), f"deleting {path}")
-        if why := _delete_volume(far, path):
+        if why := _delete_volume(run, path):
             kept[path] = why
         else:
             deleted.append(path)
             run.log(f"Deleted {path}.")
-        run.keep(deleted=deleted, kept=_told(kept))
+        run.keep(deleted=before + deleted, kept=_told(kept))
     return deleted
 
 
-def _delete_volume(far: Far, path: str) -> str:
+def _delete_volume(run: Run, path: str) -> str:
     """Why it was not deleted; "" when it was."""
     try:
-        far.there.run(storage.delete_volume, path, owner=far.uuid)
+        # A connection of its own: one that was not answered in time is no good.
+        with far_guest(run) as far:
+            far.there.run(storage.delete_volume, path, owner=far.uuid)
     except NotFound:
         return ""
     except (Conflict, HostError) as error:

@@ -21,7 +21,7 @@ from deploy.lab_host import LabHost
 from guests import far, services
 from guests.edits import Edit
 from guests.models import Guest
-from hosts.models import Host, Network
+from hosts.models import Host, Network, Pool, Volume
 from kvmweb.accounts.models import User
 from kvmweb.operations import services as operations
 from kvmweb.operations import tasks
@@ -289,6 +289,41 @@ def test_a_guest_that_runs_by_now_is_not_deleted(
     assert performed(operation).state == "failed"
     assert "running by now" in operation.error_message
     assert kvm.virsh("domstate", "unlucky") == "running"
+
+
+def test_a_deletion_goes_on_where_its_worker_died(
+    kvm: LabHost, web: Guest, admin: User
+) -> None:
+    doomed = kvm.define_demo("doomed", running=False, disk_mib=1, network="")
+    path = "/var/lib/libvirt/images/doomed.qcow2"
+    kvm.virsh("pool-refresh", "default")
+    pool = Pool.objects.create(
+        host=web.host,
+        uuid=kvm.virsh("pool-uuid", "default"),
+        name="default",
+        type="dir",
+        active=True,
+        autostart=True,
+        persistent=True,
+        target="/var/lib/libvirt/images",
+    )
+    Volume.objects.create(pool=pool, name="doomed.qcow2", key=path, path=path)
+    disk = {"target": "vda", "device": "disk", "pool": "", "volume": "", "path": path}
+    disk |= {"readonly": False, "shareable": False, "capacity_bytes": None}
+    guest = Guest.objects.create(
+        uuid=doomed, name="doomed", host=web.host, state="shutoff", disks=[disk]
+    )
+    operation = services.delete(guest, volumes=True, by=admin)
+    orphaned(operation)
+    kvm.virsh("undefine", "doomed")  # so far it came
+    Guest.objects.filter(pk=doomed).update(state="gone")
+    assert performed(operation).state == "succeeded", operation.error_message
+    assert operation.result == {"deleted": [path], "kept": []}
+    assert not (kvm.root / path.lstrip("/")).exists()
+    Volume.objects.all().delete()
+    orphaned(operation)  # and once more, at the very end
+    assert performed(operation).state == "succeeded", operation.error_message
+    assert operation.result == {"deleted": [path], "kept": []}
 
 
 def test_tags_reach_the_document_although_the_guest_is_busy(
