@@ -232,8 +232,12 @@ async def _make_wants_the_end(make_pid: int) -> None:
 
     Make passes a SIGTERM on to us, but waits for us silently after a SIGINT that was
     sent to it alone: all that shows is that it does not catch that signal any more.
+    In the background of a shell it never did: there it is deaf to SIGINT.
     """
-    while os.getppid() == make_pid and _catches(make_pid, signal.SIGINT):  # noqa: ASYNC110
+    caught = _catches(make_pid, signal.SIGINT)
+    while os.getppid() == make_pid and (  # noqa: ASYNC110
+        not caught or _catches(make_pid, signal.SIGINT)
+    ):
         await asyncio.sleep(0.3)
 
 
