@@ -193,7 +193,7 @@ def start_demo(*, by: User, address: str = "") -> Operation:
     taken = set(host.guests.values_list("name", flat=True))
     name = next(n for i in range(1, 10_000) if (n := f"demo-{i}") not in taken)
     return submit(
-        "guest.demo",
+        "guest.start-demo",
         by=by,
         guest=uuid4(),
         guest_name=name,

@@ -213,7 +213,7 @@ def delete(run: Run) -> dict[str, object]:
     return deletion.delete(run)
 
 
-@work("guest.demo", allowed=_may_demo, recover=_again)
+@work("guest.start-demo", allowed=_may_demo, recover=_again)
 def start_demo(run: Run) -> None:
     """Make a demo guest and start it."""
     demo.make(run)

@@ -147,7 +147,7 @@ def test_a_demo_guest_is_offered_where_there_is_none(
     assert answer.headers["Location"] == "/"
     operation = Operation.objects.get()
     assert (operation.kind, operation.guest_name, operation.host) == (
-        "guest.demo",
+        "guest.start-demo",
         "demo-1",
         here.pk,
     )
