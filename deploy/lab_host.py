@@ -91,14 +91,16 @@ class LabHost:
                     f"{self.name} did not come up: see {self.root}/host.log."
                 )
         (self.root / "keeper.pid").write_text(str(child.pid))
-        self._daemon("virtlogd", "-p", "/run/virtlogd.pid")
+        self._daemon("/usr/sbin/virtlogd", "-p", "/run/virtlogd.pid")
         self.start_libvirtd(wait=False)
         if self._ground.ssh_key:
-            self._daemon("sshd", "-D", "-e", "-f", str(self._keys / "sshd_config"))
+            settings = str(self._keys / "sshd_config")
+            self._daemon("/usr/sbin/sshd", "-D", "-e", "-f", settings)
 
     def start_libvirtd(self, *, wait: bool = True) -> None:
         """Start its libvirtd again after `kill_libvirtd`."""
-        self._daemon("libvirtd", "--listen", "-p", "/run/libvirtd.pid")
+        kept = str(_FILES / "libvirtd")
+        self._daemon("/bin/sh", kept, "--listen", "-p", "/run/libvirtd.pid")
         if wait:
             self.wait_until_it_answers()
 
@@ -106,9 +108,6 @@ class LabHost:
         """SIGKILL, as a crash would; guests stay."""
         pid = self.pid
         os.kill(pid, signal.SIGKILL)
-        for child in self._children:
-            if child.pid == pid:
-                child.wait(10)
         _wait_for(lambda: not Path(f"/proc/{pid}").exists(), f"{self.name} to end")
 
     def pause_libvirtd(self) -> None:
@@ -203,10 +202,10 @@ class LabHost:
         pid = self._keeper_pid or int((self.root / "keeper.pid").read_text())
         return ("nsenter", "-t", str(pid), "-m", "-u", "-n", "--")
 
-    def _daemon(self, name: str, *arguments: str) -> None:
-        with self._log(name) as log:
+    def _daemon(self, program: str, *arguments: str) -> None:
+        with self._log(Path(program).name) as log:
             child = subprocess.Popen(
-                [*self._inside(), f"/usr/sbin/{name}", *arguments],
+                [*self._inside(), program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -66,6 +67,18 @@ def test_a_killed_libvirtd_comes_back_and_finds_its_guest(folder: Path) -> None:
         assert host.pid != before
         assert host.qemu_pid("web") == guest
         assert host.virsh("domstate", "web") == "paused"
+
+
+def test_a_libvirtd_that_crashes_is_started_again_as_on_real_hosts(
+    folder: Path,
+) -> None:
+    with Lab(folder, prefix(), hosts=1) as lab:
+        host = lab.hosts[0]
+        before = host.pid
+        os.kill(before, signal.SIGSEGV)
+        until(lambda: not _runs(before))
+        host.wait_until_it_answers()
+        assert host.pid != before
 
 
 def test_a_demo_guest_says_it_is_ready_and_obeys_the_power_button(folder: Path) -> None:
