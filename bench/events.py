@@ -1,6 +1,7 @@
 """How soon news of virsh reaches an open WebSocket, and how soon a click reaches libvirt."""
 
 import asyncio
+import contextlib
 import json
 import queue
 import statistics
@@ -52,9 +53,13 @@ class Socket:
             f"{product.url.replace('http', 'ws')}/ws/live/?token={product.token}"
         )
         self._open = threading.Event()
-        threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
         if not self._open.wait(10):
             raise TimeoutError("The live socket did not open.")
+
+    def _listen(self) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):  # the product ends
+            asyncio.run(self._run())
 
     async def _run(self) -> None:
         async with websockets.connect(self._url) as socket:
