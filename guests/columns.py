@@ -10,8 +10,9 @@ from typing import Any
 from hosts.columns import BIG, as_json, number, text
 from kvmweb.errors import Invalid
 from kvmweb.virt.types import DomainFacts, DomainState
+from kvmweb.virt.xml.devices import Disk
 from kvmweb.virt.xml.document import LIMIT_CHARS
-from kvmweb.virt.xml.domain import Disk, Domain
+from kvmweb.virt.xml.domain import Domain
 
 _DEVICES = 512  # of one kind that are kept
 _TEXT = 16 * 1024

@@ -11,17 +11,8 @@ from kvmweb.errors import AppError, Conflict, HostTimeout, HostUnreachable, Unav
 from kvmweb.operations.run import Run
 from kvmweb.virt import domains
 from kvmweb.virt.types import DomainState
-from kvmweb.virt.xml.domain import (
-    OS,
-    Console,
-    Domain,
-    Graphics,
-    Listen,
-    Nic,
-    Rng,
-    Serial,
-    Video,
-)
+from kvmweb.virt.xml.devices import Console, Graphics, Listen, Nic, Rng, Serial, Video
+from kvmweb.virt.xml.domain import OS, Domain
 
 MEMORY_BYTES = 128 * 1024**2
 NETWORK = "default"

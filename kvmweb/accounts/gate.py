@@ -28,8 +28,16 @@ class Right(StrEnum):
     EDIT = "edit"  # a guest's description, tags, protection
     DELETE = "delete"  # a guest, with or without its volumes
     SEE_XML = "see-xml"  # a guest's raw document
+    CREATE = "create"  # guests, clones
+    CHANGE = "change"  # a guest's hardware, snapshots, what is inside it
+    EDIT_XML = "edit-xml"  # writing it is being root on the host
+    HOST_DEVICES = "host-devices"  # giving a host's devices and directories to a guest
     SEE_HOSTS = "see-hosts"
     MANAGE_HOSTS = "manage-hosts"
+    MANAGE_VOLUMES = "manage-volumes"  # in the pools that are there
+    MANAGE_IMAGES = "manage-images"
+    MANAGE_POOLS = "manage-pools"  # a pool can be any directory of a host
+    MANAGE_NETWORKS = "manage-networks"
     MANAGE_USERS = "manage-users"
     SEE_AUDIT = "see-audit"
 
@@ -37,7 +45,15 @@ class Right(StrEnum):
 _OWNED = frozenset(
     {Right.PUBLIC, Right.SIGNED_IN, Right.SEE, Right.OPERATE, Right.CONSOLE, Right.EDIT}
 )
-_FLEET = _OWNED | {Right.DELETE, Right.SEE_XML, Right.SEE_HOSTS}
+_FLEET = _OWNED | {
+    Right.DELETE,
+    Right.SEE_XML,
+    Right.CREATE,
+    Right.CHANGE,
+    Right.SEE_HOSTS,
+    Right.MANAGE_VOLUMES,
+    Right.MANAGE_IMAGES,
+}
 _RIGHTS: dict[str, frozenset[Right]] = {
     Role.USER: _OWNED,  # on guests they own only; see guests.access
     Role.OPERATOR: _FLEET,

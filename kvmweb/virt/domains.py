@@ -18,8 +18,9 @@ from kvmweb.virt.connection import CHANGE_S, DESTROY_S, READ_S, verb
 from kvmweb.virt.errors import explaining
 from kvmweb.virt.facts import state_of
 from kvmweb.virt.types import DomainFacts, DomainState, JobFacts
+from kvmweb.virt.xml.devices import Graphics
 from kvmweb.virt.xml.document import Text
-from kvmweb.virt.xml.domain import Domain, Graphics, check_ranges
+from kvmweb.virt.xml.domain import Domain, check_ranges
 
 _NOT_BY_THE_AGENT = (
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,

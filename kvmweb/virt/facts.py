@@ -20,8 +20,9 @@ from kvmweb.virt.types import (
     GraphicsFacts,
     NicFacts,
 )
+from kvmweb.virt.xml.devices import Disk, Graphics, Nic
 from kvmweb.virt.xml.document import INT64_MAX
-from kvmweb.virt.xml.domain import AGENT, OS, Disk, Domain, Graphics, Nic
+from kvmweb.virt.xml.domain import AGENT, OS, Domain
 
 Addresses = Mapping[str, tuple[AddressFacts, ...]]  # by MAC address, in lower case
 

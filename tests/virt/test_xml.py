@@ -9,22 +9,18 @@ from lxml import etree
 
 from kvmweb.errors import Invalid
 from kvmweb.virt.xml import domain
-from kvmweb.virt.xml.document import Int, Many, Node, Size, Text, parse
-from kvmweb.virt.xml.domain import (
-    OS,
+from kvmweb.virt.xml.devices import (
     Channel,
     Console,
     Disk,
-    Domain,
     Graphics,
     Nic,
-    Ours,
     Rng,
     Serial,
-    Tag,
     Video,
-    check_ranges,
 )
+from kvmweb.virt.xml.document import Int, Many, Node, Size, Text, parse
+from kvmweb.virt.xml.domain import OS, Domain, Ours, Tag, check_ranges
 from tests.virt import odd_domains
 
 DOCUMENTS = Path(__file__).parent / "documents"
