@@ -79,7 +79,7 @@ def _updates(product: Product, host: LabHost, uuid: UUID) -> Figure:
             ticket = _ticket(product, uuid)
             password = ticket.get("password") or ""
             ours.append(_rate(lambda: Screen(ticket["websocket_url"], password)))  # noqa: B023  called at once
-            bare.append(_rate(lambda: Screen(url, password)))  # noqa: B023
+            bare.append(_rate(lambda: Screen(url, password)))  # noqa: B023  the same
     return _ratio("framebuffer updates of a real guest", "updates_s", ours, bare, 0.95)
 
 

@@ -8,11 +8,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
 django.setup()
 
-from django.db import connection  # noqa: E402  after the settings
-from django.test import Client  # noqa: E402
-from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from kvmweb.accounts.models import User  # noqa: E402
+from kvmweb.accounts.models import User
 
 
 def main(pages: list[str]) -> None:

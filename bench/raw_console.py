@@ -12,9 +12,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kvmweb.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402  after the set-up
+from django.conf import settings
 
-from guests import console, proxy  # noqa: E402
+from guests import console, proxy
 
 
 class _Source(proxy.Screen):

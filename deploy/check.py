@@ -103,7 +103,7 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> Outcome:
             timeout=600,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Outcome(False, str(error), time.monotonic() - began)  # noqa: FBT003
+        return Outcome(False, str(error), time.monotonic() - began)  # noqa: FBT003  the first of its fields
     well = done.returncode == 0
     return Outcome(well, "" if well else done.stdout.strip(), time.monotonic() - began)
 

@@ -28,7 +28,7 @@ class Settings:
     @property
     def url(self) -> str:
         """Where a browser on this machine finds it."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104  told apart
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     @property

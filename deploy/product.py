@@ -174,7 +174,7 @@ class Product:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  ours
                 return _reply(answer.status, answer)
         except urllib.error.HTTPError as refusal:
             return _reply(refusal.code, refusal)
@@ -186,7 +186,7 @@ class Product:
 
     def _status(self, path: str) -> int:
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=5) as answer:  # noqa: S310  ours
                 return int(answer.status)
         except urllib.error.HTTPError as refusal:
             return refusal.code

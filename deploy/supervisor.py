@@ -235,7 +235,7 @@ async def _make_wants_the_end(make_pid: int) -> None:
     In the background of a shell it never did: there it is deaf to SIGINT.
     """
     caught = _catches(make_pid, signal.SIGINT)
-    while os.getppid() == make_pid and (  # noqa: ASYNC110
+    while os.getppid() == make_pid and (  # noqa: ASYNC110  nothing tells of it
         not caught or _catches(make_pid, signal.SIGINT)
     ):
         await asyncio.sleep(0.3)

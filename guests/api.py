@@ -93,7 +93,7 @@ def delete(
 
 @router.get("{uuid:uuid}/xml/", url_name="guest-xml")
 @door(Right.SEE_XML)
-def xml(request: UserRequest, uuid: UUID, inactive: bool = False) -> HttpResponse:  # noqa: FBT001, FBT002
+def xml(request: UserRequest, uuid: UUID, inactive: bool = False) -> HttpResponse:
     """The libvirt XML of what runs, or what it starts with next; as text."""
     guest = access.guest(request.user, uuid, Right.SEE_XML)
     return HttpResponse(
@@ -135,7 +135,7 @@ def revisions(
 
 @router.get("{uuid:uuid}/stats/", response=SeriesOut, url_name="guest-stats")
 @door(Right.SEE)
-def stats(request: UserRequest, uuid: UUID, range: str = "1h") -> samples.Series:  # noqa: A002
+def stats(request: UserRequest, uuid: UUID, range: str = "1h") -> samples.Series:
     """Numbers over time; a gap is null."""
     guest = access.guest(request.user, uuid, Right.SEE)
     return samples.guest_series(guest.pk, range)

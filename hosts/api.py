@@ -114,7 +114,7 @@ def check(request: UserRequest, host_id: int) -> Status[Operation]:
 
 @router.get("{int:host_id}/stats/", response=SeriesOut, url_name="host-stats")
 @door(Right.SEE_HOSTS)
-def stats(request: UserRequest, host_id: int, range: str = "1h") -> Series:  # noqa: A002
+def stats(request: UserRequest, host_id: int, range: str = "1h") -> Series:
     """A host's numbers over 1h, 6h, 1d, 7d, 30d or 1y."""
     host = access.host(request.user, host_id, Right.SEE_HOSTS)
     return samples.host_series(host.pk, range)

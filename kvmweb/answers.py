@@ -126,7 +126,7 @@ def as_problem(response: HttpResponse) -> HttpResponse:
     return told
 
 
-def not_found(request: HttpRequest, exception: object = None) -> HttpResponse:  # noqa: ARG001
+def not_found(request: HttpRequest, exception: object = None) -> HttpResponse:  # noqa: ARG001  Django calls it
     """There is nothing at this address."""
     return answer(request, NotFound("There is nothing at this address."))
 

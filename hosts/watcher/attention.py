@@ -94,7 +94,7 @@ class Attention(threading.Thread):
                 if self._watch_once():
                     pause_s = BACKOFF_S
                 self._settle()
-                self._enough.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311
+                self._enough.wait(pause_s * random.uniform(0.8, 1.2))  # noqa: S311  no secret
                 pause_s = min(2 * pause_s, BACKOFF_MAX_S)
         except AppError:
             log.info("Host %s is not watched here any more.", self._host_id)

@@ -35,7 +35,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     paper = tmp_path_factory.mktemp("paper") / "node.xml"
     paper.write_text(many_guests())
     # Short: a Unix socket's path has 107 bytes.
-    folder = Path("/tmp", f"kvmweb-browser-{os.getpid()}")  # noqa: S108
+    folder = Path("/tmp", f"kvmweb-browser-{os.getpid()}")
     with Product(folder) as started:
         add_host(started, name="paper", transport="test", socket_path=str(paper))
         yield started
@@ -57,7 +57,7 @@ def kvm(product: Product) -> Iterator[LabHost]:
     if os.geteuid() != 0:
         pytest.fail("The lab makes network namespaces: run 'make test' as root.")
     labs.remove_left_behind("kb")
-    folder = Path("/tmp", f"kvmweb-kb-{os.getpid()}")  # noqa: S108
+    folder = Path("/tmp", f"kvmweb-kb-{os.getpid()}")
     with Lab(folder, f"kb{os.getpid() % 10**7}", hosts=1) as lab:
         host = lab.hosts[0]
         add_host(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Short: a Unix socket's path has 107 bytes."""
-    yield Path("/tmp", f"kvmweb-gone-{os.getpid()}")  # noqa: S108
+    yield Path("/tmp", f"kvmweb-gone-{os.getpid()}")
     labs.remove(prefix())
 
 
@@ -39,7 +39,7 @@ def test_it_leaves_no_process_namespace_link_or_file(folder: Path) -> None:
         assert second.virsh("hostname") == second.name
         assert second.virsh("list", "--name") == ""
     assert not [pid for pid in pids if _runs(pid)]
-    assert not [name for name in os.listdir("/run/netns") if prefix() in name]  # noqa: PTH208
+    assert not [name for name in os.listdir("/run/netns") if prefix() in name]
     assert prefix() not in subprocess.check_output(["ip", "link"], text=True)
     assert prefix() not in Path("/proc/self/mounts").read_text()
     assert not folder.exists()

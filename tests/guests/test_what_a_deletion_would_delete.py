@@ -137,7 +137,7 @@ def test_what_a_guest_of_another_host_uses_stays_if_it_may_be_the_same(
     kvm1: Host,
     kvm2: Host,
     theirs: dict[str, Any],
-    same: bool,  # noqa: FBT001
+    same: bool,
 ) -> None:
     pool_of(kvm1, "web.img")
     pool_of(kvm2, "web.img", **theirs)

@@ -17,6 +17,6 @@ def lab() -> Iterator[Lab]:
         pytest.fail("The lab makes network namespaces: run 'make test' as root.")
     labs.remove_left_behind("kt")
     # Short: a Unix socket's path has 107 bytes.
-    folder = Path("/tmp", f"kvmweb-lab-{os.getpid()}")  # noqa: S108
+    folder = Path("/tmp", f"kvmweb-lab-{os.getpid()}")
     with Lab(folder, f"kt{os.getpid()}", tls=True, ssh=True) as started:
         yield started

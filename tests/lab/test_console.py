@@ -103,7 +103,7 @@ class Browser:
 def shown(lab: Lab) -> Iterator[Product]:
     """The product with the first host by its socket, the second by tcp."""
     first, second = lab.hosts
-    place = Path("/tmp", f"kvmweb-console-{os.getpid()}")  # noqa: S108  short
+    place = Path("/tmp", f"kvmweb-console-{os.getpid()}")
     with Product(place) as product:
         unix = {"transport": "unix", "socket_path": str(first.socket_path)}
         tcp = {"transport": "tcp", "address": second.address}

@@ -20,7 +20,7 @@ Guest = Callable[..., str]
 @pytest.fixture(scope="module")
 def product(lab: Lab) -> Iterator[Product]:
     """The whole product with both lab hosts."""
-    with Product(Path("/tmp", f"kvmweb-guests-{os.getpid()}")) as started:  # noqa: S108
+    with Product(Path("/tmp", f"kvmweb-guests-{os.getpid()}")) as started:
         for host in lab.hosts:
             said = started.call(
                 "POST",

@@ -106,7 +106,7 @@ def test_what_virsh_does_is_in_the_rows_at_once(
     finally:
         remove(host, uuid)
     with capsys.disabled():
-        print("", *(f"{s:.2f} s {deed}" for deed, s in took.items()), sep="\n")  # noqa: T201
+        print("", *(f"{s:.2f} s {deed}" for deed, s in took.items()), sep="\n")
 
 
 def test_pools_and_networks_are_in_the_rows_at_once(
@@ -251,13 +251,13 @@ def test_nothing_is_left_behind_by_a_watcher_that_is_killed(
     family = below(watcher.pid)
     assert len(family) >= 3  # the server that forks, and an eye for each host
     watching.kill(watcher, KILL)
-    until(lambda: not [pid for pid in family if os.path.exists(f"/proc/{pid}")], 10)  # noqa: PTH110
+    until(lambda: not [pid for pid in family if os.path.exists(f"/proc/{pid}")], 10)
 
 
 def below(pid: int) -> list[int]:
     """All processes this one started, and those they started."""
     children: list[int] = []
-    for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
-        with open(f"/proc/{pid}/task/{task}/children") as said:  # noqa: PTH123
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children") as said:
             children += [int(word) for word in said.read().split()]
     return children + [far for child in children for far in below(child)]

@@ -57,7 +57,7 @@ def ask_for_nobody(conn: libvirt.virConnect) -> None:
 @verb(deadline_s=10)
 def environment(conn: libvirt.virConnect) -> str:
     """All that a person on this machine may read of the child's start."""
-    command = open("/proc/self/cmdline", "rb").read()  # noqa: PTH123, SIM115
+    command = open("/proc/self/cmdline", "rb").read()  # noqa: SIM115  read before anything else runs
     return str(dict(os.environ)) + command.decode()
 
 

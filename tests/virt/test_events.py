@@ -109,14 +109,14 @@ def test_every_kind_of_event_is_asked_for(conn: libvirt.virConnect) -> None:
     asked: list[int] = []
 
     class Host:
-        def domainEventRegisterAny(self, *given: object) -> int:  # noqa: N802
+        def domainEventRegisterAny(self, *given: object) -> int:
             asked.append(int(str(given[1])))
             raise libvirt.libvirtError("this host announces nothing")
 
-        storagePoolEventRegisterAny = domainEventRegisterAny  # noqa: N815
-        networkEventRegisterAny = domainEventRegisterAny  # noqa: N815
-        domainEventDeregisterAny = storagePoolEventDeregisterAny = None  # noqa: N815
-        networkEventDeregisterAny = None  # noqa: N815
+        storagePoolEventRegisterAny = domainEventRegisterAny
+        networkEventRegisterAny = domainEventRegisterAny
+        domainEventDeregisterAny = storagePoolEventDeregisterAny = None
+        networkEventDeregisterAny = None
 
     with listening(Host(), lambda _wake: None):
         pass

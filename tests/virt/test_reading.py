@@ -219,8 +219,8 @@ def test_addresses_of_several_sources_are_told_once() -> None:
 
 def test_an_agent_that_lies_is_not_believed() -> None:
     class Liar:
-        def interfaceAddresses(self, *_: int) -> dict[str, object]:  # noqa: N802
-            told = ["<script>", "127.0.0.1", "fe80::1", "0.0.0.0", "10.0.0.7", None]  # noqa: S104
+        def interfaceAddresses(self, *_: int) -> dict[str, object]:
+            told = ["<script>", "127.0.0.1", "fe80::1", "0.0.0.0", "10.0.0.7", None]
             return {
                 "lo": {"hwaddr": None, "addrs": [{"addr": "10.0.0.9"}]},
                 "eth0": {"hwaddr": "AA:BB", "addrs": [{"addr": each} for each in told]},

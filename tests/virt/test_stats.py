@@ -23,10 +23,10 @@ class Dom:
         self.uuid = uuid4()
         self.number = number
 
-    def ID(self) -> int:  # noqa: N802
+    def ID(self) -> int:
         return self.number
 
-    def UUID(self) -> bytes:  # noqa: N802
+    def UUID(self) -> bytes:
         return self.uuid.bytes
 
 
@@ -158,7 +158,7 @@ def test_a_tick_arrives_as_it_was_measured() -> None:
     guest.at(0, said())
     packed = guest.meter.measure([(guest.dom, said(cpu_s=4))], 2, 2)
     tick = PackedTick(123.5, HostSample(1.5, 2, 3), packed)
-    arrived = pickle.loads(pickle.dumps(tick))  # noqa: S301
+    arrived = pickle.loads(pickle.dumps(tick))
     assert (arrived.at, arrived.host) == (123.5, HostSample(1.5, 2, 3))
     assert arrived.guests == {
         UUID(int=guest.dom.uuid.int): GuestSample(50, 2**20, 2**21, 0, 0, 0, 0)

@@ -42,7 +42,7 @@ def test_parts_become_a_uri(address: Address, uri: str) -> None:
 
 def test_ssh_is_opened_by_the_near_end_of_our_tunnel() -> None:
     address = Address(Transport.SSH, host="kvm1", username="root")
-    uri = uri_of(address, socket=Path("/tmp/k/s"))  # noqa: S108
+    uri = uri_of(address, socket=Path("/tmp/k/s"))
     assert uri == "qemu+unix:///system?socket=/tmp/k/s"
 
 

@@ -189,7 +189,7 @@ class Flag(Field[bool]):
         text = self.text(element)
         return text == self.words[0] if self.attribute else text is not None
 
-    def __set__(self, node: Node, value: bool | None) -> None:  # noqa: FBT001
+    def __set__(self, node: Node, value: bool | None) -> None:  # noqa: FBT001  Python calls it
         if self.attribute:
             word = None if value is None else self.words[0 if value else 1]
             self.write(node.element, word)

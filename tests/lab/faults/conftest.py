@@ -16,7 +16,7 @@ from tests.waiting import until
 @pytest.fixture(scope="session")
 def product(lab: Lab) -> Iterator[Product]:
     """The whole product, both lab hosts added and up."""
-    with Product(Path("/tmp", f"kvmweb-faults-{os.getpid()}")) as started:  # noqa: S108  a socket's path must be short
+    with Product(Path("/tmp", f"kvmweb-faults-{os.getpid()}")) as started:
         for host in lab.hosts:
             said = started.call(
                 "POST",
