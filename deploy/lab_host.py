@@ -91,16 +91,16 @@ class LabHost:
                     f"{self.name} did not come up: see {self.root}/host.log."
                 )
         (self.root / "keeper.pid").write_text(str(child.pid))
-        self._daemon("/usr/sbin/virtlogd", "-p", "/run/virtlogd.pid")
+        self._daemon("virtlogd", "/usr/sbin/virtlogd", "-p", "/run/virtlogd.pid")
         self.start_libvirtd(wait=False)
         if self._ground.ssh_key:
             settings = str(self._keys / "sshd_config")
-            self._daemon("/usr/sbin/sshd", "-D", "-e", "-f", settings)
+            self._daemon("sshd", "/usr/sbin/sshd", "-D", "-e", "-f", settings)
 
     def start_libvirtd(self, *, wait: bool = True) -> None:
         """Start its libvirtd again after `kill_libvirtd`."""
         kept = str(_FILES / "libvirtd")
-        self._daemon("/bin/sh", kept, "--listen", "-p", "/run/libvirtd.pid")
+        self._daemon("libvirtd", "/bin/sh", kept, "--listen", "-p", "/run/libvirtd.pid")
         if wait:
             self.wait_until_it_answers()
 
@@ -202,10 +202,10 @@ class LabHost:
         pid = self._keeper_pid or int((self.root / "keeper.pid").read_text())
         return ("nsenter", "-t", str(pid), "-m", "-u", "-n", "--")
 
-    def _daemon(self, program: str, *arguments: str) -> None:
-        with self._log(Path(program).name) as log:
+    def _daemon(self, name: str, *argv: str) -> None:
+        with self._log(name) as log:
             child = subprocess.Popen(
-                [*self._inside(), program, *arguments],
+                [*self._inside(), *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

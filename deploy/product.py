@@ -1,11 +1,14 @@
 """The whole product in a folder and on a port of its own, for tests and measurements.
 
+The folder goes with it.
+
 with Product(Path("/tmp/mine")) as product:
     product.call("GET", "hosts/")
 """
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -112,6 +115,7 @@ class Product:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
     def pid(self) -> int:

@@ -110,12 +110,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "kvmweb"},
-    }
-}
 CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://")
     if REDIS_URL.startswith("unix://")

@@ -1,7 +1,6 @@
 """A person at a browser, before the whole product with a real host and many guests."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -39,7 +38,6 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     with Product(folder) as started:
         add_host(started, name="paper", transport="test", socket_path=str(paper))
         yield started
-    shutil.rmtree(folder)
 
 
 def add_host(product: Product, **said: str) -> int:
