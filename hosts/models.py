@@ -67,6 +67,7 @@ class Host(models.Model):
     hypervisor_version = models.CharField(max_length=32, blank=True, default="")
     virt_types = models.JSONField(default=list)
     encrypted = models.BooleanField(default=False)
+    capabilities = models.JSONField(default=dict)  # HostCapabilities; {}: not asked yet
     check_steps = models.JSONField(default=list)  # the last check, step by step
     checked_at = models.DateTimeField(null=True)
 
@@ -189,3 +190,47 @@ class Network(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HostDevice(models.Model):
+    """A USB or PCI device of a host that could be given to a guest. All facts."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="devices")
+    name = models.CharField(max_length=255)  # libvirt's: "pci_0000_00_1f_3"
+    kind = models.CharField(max_length=8)  # usb, pci
+    vendor = models.CharField(max_length=255, blank=True, default="")
+    product = models.CharField(max_length=255, blank=True, default="")
+    vendor_id = models.CharField(max_length=16, blank=True, default="")  # "0x8086"
+    product_id = models.CharField(max_length=16, blank=True, default="")
+    address = models.JSONField(default=dict)  # PciPlace or UsbPlace
+    driver = models.CharField(max_length=64, blank=True, default="")
+    iommu_group = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["host", "name"], name="one_device_a_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vendor} {self.product}".strip() or self.name
+
+
+class NetworkFilter(models.Model):
+    """A packet filter of a host, for its guests' network cards. All facts."""
+
+    host = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="filters")
+    name = models.CharField(max_length=255)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["host", "name"], name="one_filter_a_host")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# The rooms' own rows; here so that Django finds them.
+from hosts.storage import models as storage_rows  # noqa: E402, F401

@@ -29,11 +29,11 @@ def look(conn: libvirt.virConnect) -> tuple[PoolFacts, ...]:
 @verb(deadline_s=READ_S)
 def look_volume(conn: libvirt.virConnect, path: str) -> VolumeFacts | None:
     """The volume at this path, in whichever pool; None when no pool knows one."""
-    volume = _at(conn, path)
+    volume = volume_at(conn, path)
     if volume is None:
         return None
     with explaining(f"read the volume {path}"):
-        return _volume(volume)
+        return facts_of(volume)
 
 
 @verb(deadline_s=CHANGE_S)
@@ -67,7 +67,7 @@ def delete_volume(
     Raises NotFound; Conflict when a domain uses it (`owner`'s own may, while it does
     not run) or another volume stands on it.
     """
-    volume = _at(conn, path)
+    volume = volume_at(conn, path)
     if volume is None:
         raise NotFound(f"No pool of this host has a volume {path}.")
     with explaining(f"look again at the pool of {path}"):  # for overlays made elsewhere
@@ -81,7 +81,8 @@ def delete_volume(
         volume.delete(0)
 
 
-def _at(conn: libvirt.virConnect, path: str) -> libvirt.virStorageVol | None:
+def volume_at(conn: libvirt.virConnect, path: str) -> libvirt.virStorageVol | None:
+    """The volume as libvirt hands it out; None when no active pool knows one."""
     try:
         return conn.storageVolLookupByPath(path)
     except libvirt.libvirtError as error:
@@ -128,7 +129,7 @@ def _volumes(pool: libvirt.virStoragePool) -> tuple[tuple[VolumeFacts, ...], str
     found, problem = [], ""
     for volume in pool.listAllVolumes(0):
         try:
-            found.append(_volume(volume))
+            found.append(facts_of(volume))
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
                 problem = problem or problem_of(error, f"read {volume.name()!r}")
@@ -139,7 +140,8 @@ def _volumes(pool: libvirt.virStoragePool) -> tuple[tuple[VolumeFacts, ...], str
     return tuple(sorted(found, key=lambda each: each.name)), problem
 
 
-def _volume(volume: libvirt.virStorageVol) -> VolumeFacts:
+def facts_of(volume: libvirt.virStorageVol) -> VolumeFacts:
+    """One volume as its host says it now. Raises libvirtError, Invalid."""
     document = Volume.parse(volume.XMLDesc(0))
     return VolumeFacts(
         name=document.name,

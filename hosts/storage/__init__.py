@@ -1,0 +1,1 @@
+"""Pools and volumes: asked for, made, filled, kept from harm."""

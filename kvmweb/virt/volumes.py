@@ -1,0 +1,210 @@
+"""Volumes made, copied, grown and taken away, by verbs for `host.run`.
+
+Names and numbers are checked before any document reaches libvirt. libvirt protects
+nothing that is in use: who may use a volume is asked before these are called.
+"""
+
+import re
+from uuid import UUID
+
+import libvirt
+
+from kvmweb.errors import Conflict, Invalid, NotFound
+from kvmweb.virt import usage
+from kvmweb.virt.connection import CHANGE_S, verb
+from kvmweb.virt.errors import explain, explaining
+from kvmweb.virt.storage import facts_of, volume_at
+from kvmweb.virt.types import VolumeFacts
+from kvmweb.virt.xml.storage import Pool, Volume
+
+FORMATS = ("qcow2", "raw")  # what is made here; others may be brought
+READ_FORMATS = (*FORMATS, "iso", "vmdk", "vdi", "vpc", "qed", "vhdx")
+LARGEST_BYTES = 2**53
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
+COPY_S = 6 * 3600.0  # the longest copy that is waited for
+_WHOLE = frozenset({"logical", "disk"})  # what is made there has all its space at once
+_RAW_ONLY = frozenset(
+    {"logical", "disk", "iscsi", "iscsi-direct", "scsi", "mpath", "rbd", "zfs"}
+)
+
+
+@verb(deadline_s=CHANGE_S)
+def create(  # noqa: PLR0913 - a volume's own parts
+    conn: libvirt.virConnect,
+    pool: UUID,
+    name: str,
+    *,
+    format: str,  # noqa: A002 - libvirt's word for it
+    capacity_bytes: int,
+    backing_path: str = "",
+    backing_format: str = "",
+) -> VolumeFacts:
+    """Make an empty volume, or one that stands on the volume at `backing_path`.
+
+    Raises Invalid for name, format or size, Conflict when the name is taken, HostError
+    when the pool is full.
+    """
+    check_name(name)
+    check_format(format)
+    check_capacity(capacity_bytes)
+    there = _pool(conn, pool)
+    document = _document(there, name, format, capacity_bytes)
+    if backing_path:
+        _need_backing(format, backing_path, backing_format)
+        document.backing_path = backing_path
+        document.backing_format = backing_format
+    with explaining(f"create the volume {name}"):
+        made = there.createXML(str(document), 0)
+        facts = facts_of(made)
+    settle(there)
+    return facts
+
+
+@verb(deadline_s=COPY_S)
+def clone(
+    conn: libvirt.virConnect,
+    pool: UUID,
+    name: str,
+    *,
+    source_path: str,
+    format: str,  # noqa: A002 - libvirt's word for it
+) -> VolumeFacts:
+    """A full copy in this format, of its own, made by the host. May take hours.
+
+    The host reads the source as the format that it takes it for, backing files too: see
+    `images.need_harmless`. Raises as `create`, and NotFound for the source.
+    """
+    check_name(name)
+    check_format(format)
+    there = _pool(conn, pool)
+    source = volume_at(conn, source_path)
+    if source is None:
+        raise NotFound(f"No pool of this host has a volume {source_path}.")
+    with explaining(f"copy {source_path} to {name}"):
+        capacity = int(source.info()[1])
+        document = _document(there, name, format, capacity)
+        made = there.createXMLFrom(str(document), source, 0)
+        facts = facts_of(made)
+    settle(there)
+    return facts
+
+
+@verb(deadline_s=CHANGE_S)
+def grow(conn: libvirt.virConnect, path: str, capacity_bytes: int) -> None:
+    """Make the volume larger. A disk of a running guest is grown by the guest's means.
+
+    Raises Invalid when it would shrink, Conflict when a running guest uses it.
+    """
+    check_capacity(capacity_bytes)
+    volume = volume_at(conn, path)
+    if volume is None:
+        raise NotFound(f"No pool of this host has a volume {path}.")
+    for user in usage.users_of(conn, (path,))[path]:
+        if user.active:
+            raise Conflict(
+                f"Could not grow {path}: {user.name} runs with it.",
+                hint="Grow it as a disk of that guest.",
+            )
+    with explaining(f"grow {path}"):
+        now = int(volume.info()[1])
+        if capacity_bytes < now:
+            raise Invalid(f"{path} has {now} bytes already; a volume never shrinks.")
+        if capacity_bytes > now:
+            volume.resize(capacity_bytes, 0)
+        pool = volume.storagePoolLookupByVolume()
+    settle(pool)
+
+
+@verb(deadline_s=CHANGE_S)
+def discard(conn: libvirt.virConnect, path: str) -> None:
+    """Delete what this very operation has made, unasked who uses it; gone is fine.
+
+    Raises Conflict while the host still writes it.
+    """
+    volume = volume_at(conn, path)
+    if volume is None:
+        return
+    try:
+        pool = volume.storagePoolLookupByVolume()
+        volume.delete(0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+            return
+        raise explain(error, f"delete the unfinished {path}") from error
+    settle(pool)
+
+
+def settle(pool: libvirt.virStoragePool) -> None:
+    """Have the host look at its pool again, which also wakes whoever watches it.
+
+    It refuses while anything is being made in there; then the next look finds it.
+    """
+    try:
+        pool.refresh(0)
+    except libvirt.libvirtError as error:
+        code = error.get_error_code()
+        if code in {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_INVALID}:
+            return
+        raise explain(error, "look into the pool again") from error
+
+
+def check_name(name: str) -> None:
+    """Nothing. Raises Invalid for a name that is no plain file name."""
+    if not NAME.fullmatch(name):
+        sentence = (
+            "A volume's name begins with a letter or digit and has up to 200 letters, "
+            "digits, dots, dashes and underscores."
+        )
+        raise Invalid(sentence, errors={"name": [sentence]})
+
+
+def check_format(name: str) -> None:
+    """Nothing. Raises Invalid for a format that is not made here."""
+    if name not in FORMATS:
+        sentence = f"A volume is made as {' or '.join(FORMATS)}."
+        raise Invalid(sentence, errors={"format": [sentence]})
+
+
+def check_capacity(capacity_bytes: int) -> None:
+    """Nothing. Raises Invalid for a size that no volume has."""
+    if not 0 < capacity_bytes <= LARGEST_BYTES:
+        sentence = f"A volume has from 1 to {LARGEST_BYTES} bytes."
+        raise Invalid(sentence, errors={"capacity_bytes": [sentence]})
+
+
+def _need_backing(kind: str, path: str, backing_format: str) -> None:
+    if kind != "qcow2":
+        raise Invalid("Only a qcow2 volume can stand on another one.")
+    if not path.startswith("/") or "\0" in path:
+        raise Invalid(f"{path!r} is no path of a volume.")
+    if backing_format not in READ_FORMATS:
+        raise Invalid(
+            "The format of the volume below is to be said; it is not guessed."
+        )
+
+
+def _pool(conn: libvirt.virConnect, uuid: UUID) -> libvirt.virStoragePool:
+    with explaining(f"find the pool {uuid}"):
+        return conn.storagePoolLookupByUUIDString(str(uuid))
+
+
+def _document(
+    pool: libvirt.virStoragePool, name: str, kind: str, capacity_bytes: int
+) -> Volume:
+    """What libvirt makes a volume of. Raises Invalid for a format it cannot hold."""
+    with explaining(f"read the pool {pool.name()}"):
+        home = Pool.parse(pool.XMLDesc(0))
+    if home.type in _RAW_ONLY and kind != "raw":
+        raise Invalid(
+            f"The pool {home.name} holds raw volumes only.",
+            errors={"format": ["Choose raw: this pool has no files."]},
+        )
+    whole = home.type in _WHOLE
+    document = Volume.make(name=name)
+    document.capacity = capacity_bytes
+    document.allocation = capacity_bytes if whole else 0
+    if home.type not in _RAW_ONLY:
+        document.format = kind
+        if kind == "qcow2":
+            document.compat = "1.1"
+    return document
