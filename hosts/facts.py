@@ -8,9 +8,10 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from hosts import announce, columns
-from hosts.models import Host, Network, Pool, Volume
+from hosts.models import Host, HostDevice, Network, NetworkFilter, Pool, Volume
 from hosts.recorders import recorder
 from kvmweb.live import news
+from kvmweb.virt.abilities import NodeDeviceFacts, Surroundings
 from kvmweb.virt.types import (
     CheckStep,
     HostFacts,
@@ -105,6 +106,20 @@ def record_networks(host: Host, seen: Sequence[NetworkFacts]) -> None:
         news.publish(host.topic, "networks", {"host": host.pk})
 
 
+@recorder("surroundings")
+def record_surroundings(host: Host, seen: Surroundings) -> None:
+    """Make the rows say what it can give its guests: abilities, devices, filters."""
+    _store(host, {"capabilities": columns.as_json(seen.capabilities)})
+    devices = {columns.text(f.name, 255): _device_values(f) for f in seen.devices}
+    filters = {columns.text(name, 255): Values() for name in seen.filters}
+    for table, wanted in (
+        (HostDevice.objects.all(), devices),
+        (NetworkFilter.objects.all(), filters),
+    ):
+        rows = {row.name: row for row in table.filter(host=host)}
+        _reconcile(table, rows, wanted, {"host": host}, "name")
+
+
 @recorder("settled")
 def record_settled(host: Host) -> None:
     """All that came together is stored: tell who listens, if it is new."""
@@ -196,6 +211,20 @@ def _network_values(facts: NetworkFacts) -> Values:
         "dhcp": facts.dhcp,
         "leases": columns.as_json(facts.leases),
         "problem": columns.text(facts.problem),
+    }
+
+
+def _device_values(facts: NodeDeviceFacts) -> Values:
+    group = facts.iommu_group
+    return {
+        "kind": facts.kind,
+        "vendor": columns.text(facts.vendor, 255),
+        "product": columns.text(facts.product, 255),
+        "vendor_id": columns.text(facts.vendor_id, 16),
+        "product_id": columns.text(facts.product_id, 16),
+        "address": columns.as_json(facts.address),
+        "driver": columns.text(facts.driver, 64),
+        "iommu_group": None if group is None else columns.number(group, columns.BIG),
     }
 
 

@@ -11,6 +11,7 @@
 | vanished | host, UUID, event | the host does not know this domain any more |
 | pools | host, Sequence[PoolFacts] | storage was looked at |
 | networks | host, Sequence[NetworkFacts] | networks were looked at |
+| surroundings | host, Surroundings | what it can do, its devices and filters were looked at |
 | heard | host's id | it still answers, though it has nothing new to say |
 | connecting | host | a connection is being made for the first time |
 | lost | host, Lost | there is no connection any more, or none could be made |
@@ -36,6 +37,7 @@ KINDS = frozenset(
         "vanished",
         "pools",
         "networks",
+        "surroundings",
         "heard",
         "connecting",
         "lost",

@@ -21,6 +21,7 @@ from kvmweb.virt.types import (
     NetworksSeen,
     News,
     StorageSeen,
+    SurroundingsSeen,
 )
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ def _whole(host: Host, news: FullLook) -> None:
         _storage(host, StorageSeen(news.pools))
     if news.networks_known:
         _networks(host, NetworksSeen(news.networks))
+    if news.around:
+        _around(host, SurroundingsSeen(news.around))
     _look(host, news.domains)
 
 
@@ -115,6 +118,8 @@ def _record_part(host: Host, news: News) -> None:
             _storage(host, news)
         case NetworksSeen():
             _networks(host, news)
+        case SurroundingsSeen():
+            _around(host, news)
 
 
 def _storage(host: Host, news: StorageSeen) -> None:
@@ -123,6 +128,11 @@ def _storage(host: Host, news: StorageSeen) -> None:
 
 def _networks(host: Host, news: NetworksSeen) -> None:
     _guarded("its networks", host, partial(tell, "networks", host, news.networks))
+
+
+def _around(host: Host, news: SurroundingsSeen) -> None:
+    seen = partial(tell, "surroundings", host, news.around)
+    _guarded("what is around its guests", host, seen)
 
 
 def _look(host: Host, domains: Sequence[DomainFacts]) -> None:

@@ -16,7 +16,9 @@ import libvirt
 
 from kvmweb.errors import AppError, HostTimeout, HostUnreachable
 from kvmweb.virt import networks, storage
+from kvmweb.virt.abilities import Surroundings
 from kvmweb.virt.addresses import AddressBook
+from kvmweb.virt.around import Around
 from kvmweb.virt.events import Kind, Wake, listening
 from kvmweb.virt.looking import Picture
 from kvmweb.virt.opening import open_libvirt
@@ -36,6 +38,7 @@ from kvmweb.virt.types import (
     News,
     PoolFacts,
     StorageSeen,
+    SurroundingsSeen,
     Transport,
 )
 
@@ -44,6 +47,7 @@ _ASK_EVERY = 3  # rounds
 _HEART_S = 3.0
 _STORAGE_S = 30.0
 _NETWORKS_S = 5.0  # leases are not announced
+_AROUND_S = 60.0
 _PLACES_WAIT_S = 5.0
 _abandoned: list[ExitStack] = []  # connections whose closing would hang
 
@@ -174,6 +178,12 @@ class _Eye:
             self._lost,
             every_s=_NETWORKS_S,
         )
+        self._around: Place[Surroundings] = Place(
+            Around(side.shared).look,
+            lambda seen: self._teller.tell(SurroundingsSeen(seen)),
+            self._lost,
+            every_s=_AROUND_S,
+        )
         self._pulse = Pulse(
             side.own,
             self._tell_tick,
@@ -191,7 +201,8 @@ class _Eye:
             self._stay()
         finally:
             self._ended.set()
-            for part in (self._pulse, self._picture, self._storage, self._networks):
+            places = (self._storage, self._networks, self._around)
+            for part in (self._pulse, self._picture, *places):
                 part.end()
         if self._error is not None:
             raise self._error
@@ -267,6 +278,7 @@ class _Eye:
         try:
             self._first_look()
             self._pulse.start()
+            self._around.start()  # seconds, where libvirt tries its QEMU first
             full_look_at = time.monotonic() + self._full_look_s
             for rounds in itertools.count(1):
                 if self._ended.wait(self._rounds.pause_s):
@@ -310,6 +322,7 @@ class _Eye:
                     networks=self._networks.value or (),
                     pools_known=self._storage.value is not None,
                     networks_known=self._networks.value is not None,
+                    around=self._around.value,
                 )
             )
         self._answered_at = time.monotonic()

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from kvmweb.virt.abilities import Surroundings
+
 
 class Transport(StrEnum):
     """How a host is reached. There is no free URI: each is put together from parts."""
@@ -290,6 +292,7 @@ class FullLook:
     networks: tuple[NetworkFacts, ...]
     pools_known: bool = True  # False: the look at them hangs, so pools is no answer
     networks_known: bool = True
+    around: Surroundings | None = None  # None: not looked at yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +326,13 @@ class NetworksSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class SurroundingsSeen:
+    """What is around the guests of the host, looked at again."""
+
+    around: Surroundings
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Numbers of one tick; guests that could not be asked are missing."""
 
@@ -340,7 +350,16 @@ class Lost:
     code: str  # of kvmweb.errors: host_unreachable, host_timeout, unsupported…
 
 
-News = FullLook | DomainSeen | DomainVanished | StorageSeen | NetworksSeen | Tick | Lost
+News = (
+    FullLook
+    | DomainSeen
+    | DomainVanished
+    | StorageSeen
+    | NetworksSeen
+    | SurroundingsSeen
+    | Tick
+    | Lost
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,19 @@ class Cpu(Node):
     socket = Int("@socket_id")
 
 
+class Pages(Node):
+    """Memory in pages of one size."""
+
+    tag = "pages"
+    size = Size("@size")
+    count = Int(".")
+
+
 class Cell(Node):
     tag = "cell"
     id = Int("@id")
     memory = Size("memory")
+    pages = Many(Pages)
     cpus = Many(Cpu, "cpus")
 
 
