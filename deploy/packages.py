@@ -7,6 +7,7 @@ RUN = (
     "qemu-utils",
     "dnsmasq-base",  # addresses on libvirt's own networks
     "iptables",  # their way out
+    "osinfo-db",  # what operating systems need
     "openssh-client",  # hosts reached by ssh
     "redis-server",
     "iproute2",
