@@ -8,6 +8,9 @@ RUN = (
     "dnsmasq-base",  # addresses on libvirt's own networks
     "iptables",  # their way out
     "osinfo-db",  # what operating systems need
+    "ovmf",  # UEFI for guests
+    "swtpm",  # their TPM
+    "swtpm-tools",
     "openssh-client",  # hosts reached by ssh
     "redis-server",
     "iproute2",
@@ -19,7 +22,8 @@ RUN = (
     "python3-venv",
 )
 LAB = (*RUN, "openssh-server")
-TEST = (*LAB, "chromium", "postgresql")
+_ISO = ("grub-pc-bin", "grub-efi-amd64-bin", "mtools", "xorriso")  # a CD that boots
+TEST = (*LAB, *_ISO, "chromium", "postgresql")
 
 # What must be there where packages are not Debian's and cannot be asked for by name.
 PROGRAMS = ("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "redis-server")
