@@ -76,7 +76,7 @@ def look(conn: libvirt.virConnect, uuid: UUID) -> DomainFacts | None:
 def state(conn: libvirt.virConnect, uuid: UUID) -> DomainState | None:
     """How it is now, quickly; None when the host does not know it."""
     try:
-        with _domain(conn, uuid, "ask for the state of {}") as domain:
+        with domain_of(conn, uuid, "ask for the state of {}") as domain:
             return state_of(*domain.state())[0]
     except NotFound:
         return None
@@ -85,14 +85,14 @@ def state(conn: libvirt.virConnect, uuid: UUID) -> DomainState | None:
 @verb(deadline_s=READ_S)
 def get_xml(conn: libvirt.virConnect, uuid: UUID, *, secure: bool = False) -> str:
     """The document of what runs, or of what is defined; with passwords if `secure`."""
-    with _domain(conn, uuid, "read the document of {}") as domain:
+    with domain_of(conn, uuid, "read the document of {}") as domain:
         return str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE if secure else 0))
 
 
 @verb(deadline_s=CHANGE_S)
 def start(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Power on, or go on from where it was saved."""
-    with _domain(conn, uuid, "start {}") as domain:
+    with domain_of(conn, uuid, "start {}") as domain:
         domain.create()
 
 
@@ -102,7 +102,7 @@ def shutdown(conn: libvirt.virConnect, uuid: UUID) -> Means:
 
     It may take its time or ignore it; this does not wait.
     """
-    with _domain(conn, uuid, "shut down {}") as domain:
+    with domain_of(conn, uuid, "shut down {}") as domain:
         return _agent_first(
             domain.shutdownFlags,
             agent=libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
@@ -113,7 +113,7 @@ def shutdown(conn: libvirt.virConnect, uuid: UUID) -> Means:
 @verb(deadline_s=CHANGE_S)
 def reboot(conn: libvirt.virConnect, uuid: UUID) -> Means:
     """Ask the guest to restart: its agent, else by ACPI. Does not wait."""
-    with _domain(conn, uuid, "reboot {}") as domain:
+    with domain_of(conn, uuid, "reboot {}") as domain:
         return _agent_first(
             domain.reboot,
             agent=libvirt.VIR_DOMAIN_REBOOT_GUEST_AGENT,
@@ -124,28 +124,28 @@ def reboot(conn: libvirt.virConnect, uuid: UUID) -> Means:
 @verb(deadline_s=CHANGE_S)
 def reset(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Press the reset button: the guest restarts at once and loses what it held."""
-    with _domain(conn, uuid, "reset {}") as domain:
+    with domain_of(conn, uuid, "reset {}") as domain:
         domain.reset(0)
 
 
 @verb(deadline_s=DESTROY_S)
 def force_off(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Pull the plug. A transient domain is gone after that."""
-    with _domain(conn, uuid, "force off {}") as domain:
+    with domain_of(conn, uuid, "force off {}") as domain:
         domain.destroy()
 
 
 @verb(deadline_s=CHANGE_S)
 def pause(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Stop its CPUs; memory stays."""
-    with _domain(conn, uuid, "pause {}") as domain:
+    with domain_of(conn, uuid, "pause {}") as domain:
         domain.suspend()
 
 
 @verb(deadline_s=CHANGE_S)
 def resume(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Let its CPUs go on, or wake it when the guest itself sleeps."""
-    with _domain(conn, uuid, "resume {}") as domain:
+    with domain_of(conn, uuid, "resume {}") as domain:
         if domain.state()[0] == libvirt.VIR_DOMAIN_PMSUSPENDED:
             domain.pMWakeup(0)
         else:
@@ -155,14 +155,14 @@ def resume(conn: libvirt.virConnect, uuid: UUID) -> None:
 @verb(deadline_s=600.0)
 def save(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Write its memory to the host's disk and stop it; its next start goes on there."""
-    with _domain(conn, uuid, "save {}") as domain:
+    with domain_of(conn, uuid, "save {}") as domain:
         domain.managedSave(0)
 
 
 @verb(deadline_s=CHANGE_S)
 def set_autostart(conn: libvirt.virConnect, uuid: UUID, *, enabled: bool) -> None:
     """Whether it starts with its host."""
-    with _domain(conn, uuid, "set the autostart of {}") as domain:
+    with domain_of(conn, uuid, "set the autostart of {}") as domain:
         domain.setAutostart(int(enabled))
 
 
@@ -193,7 +193,7 @@ def undefine(conn: libvirt.virConnect, uuid: UUID) -> None:
 
     One that runs goes on as transient.
     """
-    with _domain(conn, uuid, "delete {}") as domain:
+    with domain_of(conn, uuid, "delete {}") as domain:
         for count in range(len(_UNDEFINE_ALL), -1, -1):
             try:
                 domain.undefineFlags(sum(_UNDEFINE_ALL[:count]))
@@ -207,7 +207,7 @@ def undefine(conn: libvirt.virConnect, uuid: UUID) -> None:
 @verb(deadline_s=READ_S)
 def job(conn: libvirt.virConnect, uuid: UUID) -> JobFacts | None:
     """The long job that runs on the domain (save, dump, migration), if one does."""
-    with _domain(conn, uuid, "ask for the job of {}") as domain:
+    with domain_of(conn, uuid, "ask for the job of {}") as domain:
         told = domain.jobStats()
     if told.get("type", libvirt.VIR_DOMAIN_JOB_NONE) == libvirt.VIR_DOMAIN_JOB_NONE:
         return None
@@ -224,7 +224,7 @@ def job(conn: libvirt.virConnect, uuid: UUID) -> JobFacts | None:
 @verb(deadline_s=DESTROY_S)
 def abort_job(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Ask the running job to stop; the call that started it then fails."""
-    with _domain(conn, uuid, "stop the job of {}") as domain:
+    with domain_of(conn, uuid, "stop the job of {}") as domain:
         domain.abortJob()
 
 
@@ -237,7 +237,7 @@ def set_vnc_password(
     VNC looks at the first 8 characters. Who is connected stays so. Raises Unsupported
     when the domain has no VNC screen, or one that was started without any password.
     """
-    with _domain(conn, uuid, "set a password for the screen of {}") as domain:
+    with domain_of(conn, uuid, "set a password for the screen of {}") as domain:
         screens = Domain.parse(domain.XMLDesc(0)).graphics
         name = domain.name()
         for graphics in screens:
@@ -258,13 +258,13 @@ def send_key(
     conn: libvirt.virConnect, uuid: UUID, keys: Sequence[int], *, hold_ms: int = 50
 ) -> None:
     """Press these keys (Linux input codes) together, then let them go."""
-    with _domain(conn, uuid, "send keys to {}") as domain:
+    with domain_of(conn, uuid, "send keys to {}") as domain:
         codes = list(keys)
         domain.sendKey(libvirt.VIR_KEYCODE_SET_LINUX, hold_ms, codes, len(codes), 0)
 
 
 @contextmanager
-def _domain(
+def domain_of(
     conn: libvirt.virConnect, uuid: UUID, doing: str
 ) -> Iterator[libvirt.virDomain]:
     """The domain, with what goes wrong in the block explained by `doing`."""

@@ -15,7 +15,7 @@ from kvmweb.virt.xml.document import number, size
 
 VCPUS = 4096
 _CPUS = 16384  # libvirt's own longest CPU mask
-_MEMORY = 2**52  # bytes: 4 PiB, more than any hypervisor of today follows
+MEMORY = 2**52  # bytes: 4 PiB, more than any hypervisor of today follows
 _DIGITS = re.compile(r"\d+")
 
 
@@ -33,8 +33,8 @@ _LIMITS = (
     _Limit("topology", "cpu/topology/@*[name() != 'placement']", 1, VCPUS),
     _Limit("numa", "cpu/numa/cell/@id", 0, 1023),
     _Limit("iothreads", "iothreads", 0, 1024),
-    _Limit("memory", "memory | currentMemory | maxMemory", 0, _MEMORY, "KiB"),
-    _Limit("memory", "cpu/numa/cell/@memory", 0, _MEMORY, "KiB"),
+    _Limit("memory", "memory | currentMemory | maxMemory", 0, MEMORY, "KiB"),
+    _Limit("memory", "cpu/numa/cell/@memory", 0, MEMORY, "KiB"),
     _Limit("memory slots", "maxMemory/@slots", 0, 1024),
     _Limit("controller", "devices/controller/@index", -1, 1024),
     _Limit("controller", "devices//address/@controller", 0, 1024),
