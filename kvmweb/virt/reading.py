@@ -7,14 +7,14 @@ raises HostUnreachable, and a domain that is not there any more NotFound.
 import ipaddress
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import libvirt
 
 from kvmweb.errors import HostUnreachable, Invalid, NotFound
-from kvmweb.virt import networks, storage
+from kvmweb.virt import networks, snapshot_facts, storage
 from kvmweb.virt.errors import explain, explaining
 from kvmweb.virt.facts import (
     Addresses,
@@ -197,8 +197,12 @@ def document_facts(known: Known, before: DomainFacts | None = None) -> DomainFac
     if status.persistent and status.active:
         inactive, _ = _document(known.dom, inactive_flag)
     if before is not None and before.xml == xml and not problem:
-        return refreshed(before, inactive, status)
-    return facts_of_xml(xml, inactive, status, problem=problem)
+        facts = refreshed(before, inactive, status)
+    else:
+        facts = facts_of_xml(xml, inactive, status, problem=problem)
+    snapshots = snapshot_facts.listed(known.dom) if status.snapshots else ()
+    same = snapshots == facts.snapshot_list
+    return facts if same else replace(facts, snapshot_list=snapshots)
 
 
 def _document(dom: libvirt.virDomain, flags: int) -> tuple[str, str]:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from kvmweb.virt.abilities import Surroundings
+from kvmweb.virt.netplan import DhcpRange, FixedLease
+from kvmweb.virt.snapshot_types import SnapshotFacts
 
 
 class Transport(StrEnum):
@@ -176,6 +178,7 @@ class DomainFacts:
     inactive_xml: str  # what it will start with next; "" for a transient one
     started_at: datetime | None
     problem: str = ""  # why the document could only be read in part, as a sentence
+    snapshot_list: tuple[SnapshotFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,12 @@ class NetworkFacts:
     dhcp: bool
     leases: tuple[Lease, ...]
     problem: str = ""
+    gateway: str = ""  # the host's own address in it
+    ranges: tuple[DhcpRange, ...] = ()
+    fixed: tuple[FixedLease, ...] = ()
+    vlan: int | None = None
+    openvswitch: bool = False
+    portgroups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
