@@ -12,7 +12,7 @@ from kvmweb.live import news
 TAGS_MAX = 32
 TITLE_MAX = 255
 DESCRIPTION_MAX = 16 * 1024
-_TAG = re.compile(r"[a-z0-9](?:[a-z0-9._:-]{0,30}[a-z0-9])?")
+TAG = re.compile(r"[a-z0-9](?:[a-z0-9._:-]{0,30}[a-z0-9])?")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -92,7 +92,7 @@ def _tags(
     if said is None:
         return None
     tags = tuple(dict.fromkeys(tag.strip().lower() for tag in said if tag.strip()))
-    wrong = [tag for tag in tags if not _TAG.fullmatch(tag)]
+    wrong = [tag for tag in tags if not TAG.fullmatch(tag)]
     if wrong:
         errors["tags"] = [
             f"{tag[:40]!r} is no tag: use small letters, digits, dots, dashes, colons "
