@@ -44,13 +44,22 @@ def _open_kvm() -> None:
     """Let QEMU's group use /dev/kvm, as udev does on every Debian where it runs.
 
     While libvirtd may open it and QEMU may not, libvirt 9.0 probes QEMU anew at each look
-    into its capabilities: a define then takes a minute.
+    into its capabilities: a define then takes a minute. A container is given the device
+    with the number that the group has outside.
     """
     kvm = Path("/dev/kvm")
     with contextlib.suppress(OSError, LookupError):
-        if not _UDEV.exists() and kvm.group() == "root":
+        if not _UDEV.exists() and _group_of(kvm) in {"root", ""}:
             shutil.chown(kvm, group="kvm")
             kvm.chmod(0o660)
+
+
+def _group_of(path: Path) -> str:
+    """The group's name; "" for one that this machine does not know."""
+    try:
+        return path.group()
+    except KeyError:
+        return ""
 
 
 def answers() -> bool:
