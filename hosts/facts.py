@@ -109,7 +109,11 @@ def record_networks(host: Host, seen: Sequence[NetworkFacts]) -> None:
 @recorder("surroundings")
 def record_surroundings(host: Host, seen: Surroundings) -> None:
     """Make the rows say what it can give its guests: abilities, devices, filters."""
-    _store(host, {"capabilities": columns.as_json(seen.capabilities)})
+    told = {
+        "capabilities": columns.as_json(seen.capabilities),
+        "interfaces": columns.as_json(seen.interfaces),
+    }
+    _store(host, told)
     devices = {columns.text(f.name, 255): _device_values(f) for f in seen.devices}
     filters = {columns.text(name, 255): Values() for name in seen.filters}
     for table, wanted in (
@@ -209,7 +213,13 @@ def _network_values(facts: NetworkFacts) -> Values:
         "bridge": columns.text(facts.bridge, 64),
         "cidr": columns.text(facts.cidr, 64),
         "dhcp": facts.dhcp,
+        "gateway": columns.text(facts.gateway, 64),
+        "ranges": columns.as_json(facts.ranges),
+        "fixed": columns.as_json(facts.fixed),
         "leases": columns.as_json(facts.leases),
+        "vlan": facts.vlan and columns.number(facts.vlan, columns.BIG),
+        "openvswitch": facts.openvswitch,
+        "portgroups": columns.as_json(facts.portgroups),
         "problem": columns.text(facts.problem),
     }
 

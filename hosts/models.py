@@ -68,6 +68,7 @@ class Host(models.Model):
     virt_types = models.JSONField(default=list)
     encrypted = models.BooleanField(default=False)
     capabilities = models.JSONField(default=dict)  # HostCapabilities; {}: not asked yet
+    interfaces = models.JSONField(default=list)  # [{name, kind}], but those of guests
     check_steps = models.JSONField(default=list)  # the last check, step by step
     checked_at = models.DateTimeField(null=True)
 
@@ -179,7 +180,13 @@ class Network(models.Model):
     bridge = models.CharField(max_length=64, blank=True, default="")
     cidr = models.CharField(max_length=64, blank=True, default="")
     dhcp = models.BooleanField(default=False)
+    gateway = models.CharField(max_length=64, blank=True, default="")  # its host's
+    ranges = models.JSONField(default=list)  # [{start, end}]
+    fixed = models.JSONField(default=list)  # [{mac, address, name}]
     leases = models.JSONField(default=list)  # [{mac, address, hostname, expires_at}]
+    vlan = models.PositiveIntegerField(null=True)
+    openvswitch = models.BooleanField(default=False)
+    portgroups = models.JSONField(default=list)
     problem = models.TextField(blank=True, default="")
 
     class Meta:

@@ -57,9 +57,18 @@ class NodeDeviceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class InterfaceFacts:
+    """A network interface of the host itself."""
+
+    name: str
+    kind: str  # bridge, ethernet, bond, vlan; an Open vSwitch bridge is none of bridge
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What is around the guests of a host."""
 
     capabilities: HostCapabilities
     devices: tuple[NodeDeviceFacts, ...]
     filters: tuple[str, ...]  # names of packet filters
+    interfaces: tuple[InterfaceFacts, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import libvirt
 
-from kvmweb.virt import capabilities, filters, nodedevs
+from kvmweb.virt import capabilities, filters, interfaces, nodedevs
 from kvmweb.virt.abilities import HostCapabilities, Surroundings
 
 
@@ -25,4 +25,5 @@ class Around:
             capabilities=self._capabilities,
             devices=nodedevs.look(conn, self._pci),
             filters=filters.look(conn),
+            interfaces=interfaces.look(conn),
         )

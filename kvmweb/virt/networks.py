@@ -10,6 +10,7 @@ import libvirt
 from kvmweb.errors import Invalid
 from kvmweb.virt.connection import READ_S, verb
 from kvmweb.virt.errors import explain, problem_of
+from kvmweb.virt.netplan import DhcpRange, FixedLease
 from kvmweb.virt.types import Lease, NetworkFacts
 from kvmweb.virt.xml.network import IP, Network
 
@@ -50,22 +51,36 @@ def _facts(network: libvirt.virNetwork) -> NetworkFacts | None:
         active=active,
         autostart=autostart,
         persistent=persistent,
-        mode=_mode(document),
+        mode=mode_of(document),
         bridge=document.bridge,
-        cidr=next(filter(None, map(_cidr, addresses)), ""),
+        cidr=next(filter(None, map(cidr_of, addresses)), ""),
         dhcp=any(each.dhcp for each in addresses),
         leases=leases,
         problem=problem or trouble,
+        gateway=next((each.address for each in addresses if cidr_of(each)), ""),
+        ranges=tuple(
+            DhcpRange(told.start, told.end) for ip in addresses for told in ip.ranges
+        ),
+        fixed=tuple(
+            FixedLease(told.mac.lower(), told.ip, told.name)
+            for ip in addresses
+            for told in ip.hosts
+        ),
+        vlan=next((each.id for each in document.vlans), None),
+        openvswitch=document.virtualport == "openvswitch",
+        portgroups=tuple(each.name for each in document.portgroups),
     )
 
 
-def _mode(document: Network) -> str:
+def mode_of(document: Network) -> str:
+    """The word for how it reaches the world: isolated, nat, open, bridge or another."""
     if not document.forwards:
         return "isolated"
     return document.mode or "nat"
 
 
-def _cidr(ip: IP) -> str:
+def cidr_of(ip: IP) -> str:
+    """The network of this address; "" when it is none."""
     width = ip.prefix if ip.prefix is not None else ip.netmask
     text = f"{ip.address}/{width}" if width != "" else ip.address
     try:

@@ -37,12 +37,23 @@ class Interface(Node):
     dev = Text("@dev")
 
 
+class PortGroup(Node):
+    """A named way to be on the network: a VLAN, on an Open vSwitch bridge."""
+
+    tag = "portgroup"
+    name = Text("@name")
+    default = Flag("@default")
+    vlans = Many(VlanTag, "vlan")
+
+
 class Network(Node):
     tag = "network"
     name = Text("name")
     uuid = Text("uuid")
     forwards = Flag("forward")
     mode = Text("forward/@mode")
+    nat = Flag("forward/nat")
+    nat_ipv6 = Flag("forward/nat/@ipv6")
     forward_dev = Text("forward/@dev")
     forward_interfaces = Many(Interface, "forward")
     bridge = Text("bridge/@name")
@@ -53,4 +64,5 @@ class Network(Node):
     virtualport = Text("virtualport/@type")
     vlan_trunk = Flag("vlan/@trunk")
     vlans = Many(VlanTag, "vlan")
+    portgroups = Many(PortGroup)
     ips = Many(IP)
