@@ -31,6 +31,7 @@ class Guest(models.Model):
     tags = models.JSONField(default=list, blank=True)
     tag_words = models.TextField(blank=True, default="")  # " db web ", to search
     protected = models.BooleanField(default=False)  # may not be deleted
+    template = models.BooleanField(default=False)  # to make others from; never started
     first_seen_at = models.DateTimeField(default=timezone.now, editable=False)
 
     # Facts: what its host said.
@@ -206,3 +207,8 @@ class ConsoleTicket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.guest_id} for {self.user_id}"
+
+
+from guests.snapshots import models as snapshot_models  # noqa: E402 - knows Guest by name
+
+Snapshot = snapshot_models.Snapshot

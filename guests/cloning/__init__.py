@@ -1,0 +1,1 @@
+"""New guests from old ones: full and linked clones, templates."""

@@ -1,0 +1,1 @@
+"""Snapshots of guests: made, seen, gone back to, deleted."""
