@@ -17,8 +17,8 @@ from kvmweb.virt.storage import facts_of, volume_at
 from kvmweb.virt.types import VolumeFacts
 from kvmweb.virt.xml.storage import Pool, Volume
 
-FORMATS = ("qcow2", "raw")  # what is made here; others may be brought
-READ_FORMATS = (*FORMATS, "iso", "vmdk", "vdi", "vpc", "qed", "vhdx")
+FORMATS = ("qcow2", "raw", "vmdk")  # what is made here
+READ_FORMATS = (*FORMATS, "iso", "vdi", "vpc", "qed", "vhdx")
 LARGEST_BYTES = 2**53
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 COPY_S = 6 * 3600.0  # the longest copy that is waited for
@@ -53,6 +53,7 @@ def create(  # noqa: PLR0913 - a volume's own parts
         _need_backing(format, backing_path, backing_format)
         document.backing_path = backing_path
         document.backing_format = backing_format
+    _need_free(there, name)
     with explaining(f"create the volume {name}"):
         made = there.createXML(str(document), 0)
         facts = facts_of(made)
@@ -80,6 +81,7 @@ def clone(
     source = volume_at(conn, source_path)
     if source is None:
         raise NotFound(f"No pool of this host has a volume {source_path}.")
+    _need_free(there, name)
     with explaining(f"copy {source_path} to {name}"):
         capacity = int(source.info()[1])
         document = _document(there, name, format, capacity)
@@ -186,6 +188,12 @@ def _need_backing(kind: str, path: str, backing_format: str) -> None:
 def _pool(conn: libvirt.virConnect, uuid: UUID) -> libvirt.virStoragePool:
     with explaining(f"find the pool {uuid}"):
         return conn.storagePoolLookupByUUIDString(str(uuid))
+
+
+def _need_free(pool: libvirt.virStoragePool, name: str) -> None:
+    with explaining(f"look for {name} in {pool.name()}"):
+        if name in pool.listVolumes():
+            raise Conflict(f"{pool.name()} has a volume {name} already.")
 
 
 def _document(
