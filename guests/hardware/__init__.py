@@ -1,0 +1,1 @@
+"""A guest's hardware: changed now or at its next start, compared, put back."""
