@@ -140,6 +140,13 @@ class Graphics(Node):
     listens = Many(Listen)
 
 
+class GuardedScreen(Graphics):
+    """A screen with the password that nobody reads back."""
+
+    password = Text("@passwd")
+    valid_to = Text("@passwdValidTo")
+
+
 class Serial(Node):
     tag = "serial"
     type = Text("@type")
