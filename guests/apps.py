@@ -12,5 +12,5 @@ class GuestsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug in: what is done to guests, what is heard of them, who listens."""
-        for room in ("work", "facts", "topics", "metrics"):
+        for room in ("work", "facts", "topics", "metrics", "using"):
             import_module(f"guests.{room}")

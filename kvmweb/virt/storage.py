@@ -59,6 +59,12 @@ def users_of(
 
 
 @verb(deadline_s=CHANGE_S)
+def standing_on(conn: libvirt.virConnect, paths: tuple[str, ...]) -> dict[str, str]:
+    """For each of these that another volume stands on: one that does, by path."""
+    return usage.volumes_above(conn, paths)
+
+
+@verb(deadline_s=CHANGE_S)
 def delete_volume(
     conn: libvirt.virConnect, path: str, *, owner: UUID | None = None
 ) -> None:

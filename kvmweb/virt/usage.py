@@ -49,13 +49,23 @@ def users_of(
 
 def volume_above(conn: libvirt.virConnect, path: str) -> str:
     """The path of a volume whose backing file this is; "" when there is none."""
+    return volumes_above(conn, (path,)).get(path, "")
+
+
+def volumes_above(conn: libvirt.virConnect, paths: tuple[str, ...]) -> dict[str, str]:
+    """For each path that a volume stands on: one that does, and is none of them."""
     volumes = _Volumes(conn)
-    names = volumes.names_of(path)
+    names = {path: volumes.names_of(path) for path in paths}
+    among = frozenset().union(*names.values())
+    found: dict[str, str] = {}
     for above, document in volumes.documents.items():
-        backing = document.backing_path
-        if backing and volumes.names_of(backing) & names and above not in names:
-            return above
-    return ""
+        if not document.backing_path or above in among:
+            continue
+        below = volumes.names_of(document.backing_path)
+        for path in paths:
+            if below & names[path]:
+                found.setdefault(path, above)
+    return found
 
 
 class _Volumes:
