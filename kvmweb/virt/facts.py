@@ -109,7 +109,7 @@ def facts_of_xml(
         memory_max_bytes=memory_max,
         virt_type=doc.type,
         os=doc.osinfo or machine.type.strip(),
-        firmware=_firmware(machine),
+        firmware=firmware_of(machine),
         machine=machine.machine,
         arch=machine.arch,
         title=doc.title,
@@ -187,7 +187,8 @@ def _within(value: int | None, default: int = 0) -> int:
     return default if value is None else max(0, min(value, INT64_MAX))
 
 
-def _firmware(machine: OS) -> str:
+def firmware_of(machine: OS) -> str:
+    """bios, uefi or uefi-secure."""
     uefi = machine.firmware == "efi" or machine.loader_type == "pflash"
     secure = machine.loader_secure or any(
         each.name == "secure-boot" and each.enabled for each in machine.features
