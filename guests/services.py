@@ -210,6 +210,12 @@ def demo_host() -> Host | None:
     return local.first()
 
 
+def need_changeable(guest: Guest, by: User) -> None:
+    """Nothing. Raises Conflict when its host cannot be asked, or it is on two at once."""
+    _need_one_home(guest, by)
+    _need_host(guest, by)
+
+
 def _submit(
     kind: str,
     guest: Guest,
