@@ -64,10 +64,15 @@ def detail(request: UserRequest, uuid: UUID) -> dict[str, Any]:
 def edit(
     request: UserRequest, uuid: UUID, body: EditIn
 ) -> Status[Operation] | Status[dict[str, Any]]:
-    """Change its words: 202 when its host must be told, else 200 with the guest."""
+    """Change its words and hardware: 202 when its host is told, else 200 and the guest."""
     guest = access.guest(request.user, uuid, Right.EDIT)
     operation = services.edit(
-        guest, body.edit(), by=request.user, address=request.client_address
+        guest,
+        body.edit(),
+        by=request.user,
+        address=request.client_address,
+        hardware=body.hardware(),
+        when=body.when,
     )
     if operation is not None:
         return doors.accepted(operation)

@@ -12,5 +12,6 @@ class GuestsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug in: what is done to guests, what is heard of them, who listens."""
-        for room in ("work", "facts", "topics", "metrics", "using"):
+        for room in ("work", "facts", "topics", "metrics", "networks", "using"):
             import_module(f"guests.{room}")
+        import_module("guests.hardware.work")

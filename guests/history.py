@@ -32,7 +32,7 @@ CAUSES = {
     "resumed": {"resume", "save", "migrate", "snapshot"},
     "moved": {"migrate"},
     "moved away": {"migrate"},
-    "renamed": {"edit", "rename"},
+    "renamed": {"edit", "change", "rename"},
     "gone": {"delete", "migrate", "force-off", "shutdown", "demo"},
 }
 

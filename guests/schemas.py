@@ -1,5 +1,6 @@
 """What the API of guests takes and answers."""
 
+from dataclasses import fields
 from typing import Any, Literal
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from ninja import Schema
 from pydantic import Field, field_validator, model_validator
 
 from guests.edits import Edit
+from guests.hardware.wishes import Hardware
 from guests.queries import SORTS, Filters
 from kvmweb import doors
 from kvmweb.errors import Invalid
@@ -21,9 +23,12 @@ _WORDS = {  # what the API calls it: what lists sort by
     "seen_at": "seen",
     "cpu_percent": "cpu",
 }
-_HARDWARE = {
-    *("name", "vcpus", "vcpus_max", "memory_bytes", "memory_max_bytes", "os"),
-    *("firmware", "machine", "disks", "nics", "cdrom", "host", "project"),
+_ELSEWHERE = {  # what a guest has and this does not change, and what does
+    "machine": "its XML",
+    "disks": "guests/{uuid}/disks/",
+    "nics": "guests/{uuid}/nics/",
+    "cdrom": "guests/{uuid}/cdrom/",
+    "host": "guests/{uuid}/migrate/",
 }
 
 
@@ -158,8 +163,19 @@ class GuestQuery(doors.PageQuery):
         )
 
 
+class Topology(Schema):
+    """In what shape a guest sees its vCPUs."""
+
+    sockets: int
+    cores: int
+    threads: int
+
+
 class EditIn(Schema):
-    """What can be changed of a guest; what is not said stays as it is."""
+    """What can be changed of a guest; what is not said stays as it is.
+
+    Hardware changes now where the host can, else at the next start; `when` asks for that.
+    """
 
     title: str = ""
     description: str = ""
@@ -167,6 +183,18 @@ class EditIn(Schema):
     tags: list[str] = []
     protected: bool = False
     owner: str | None = None  # a user's name; null for nobody
+    name: str = ""
+    vcpus: int = 0
+    vcpus_max: int = 0
+    memory_bytes: int = 0
+    memory_max_bytes: int = 0
+    cpu: str = ""  # host-model, host-passthrough, maximum or a model; "": QEMU's own
+    topology: Topology | None = None
+    firmware: str = ""
+    boot: list[str] = Field([], max_length=64)  # disks' targets, cards' MAC addresses
+    boot_menu: bool = False
+    os: str = ""
+    when: Literal["now", "next-start"] = "now"
 
     @model_validator(mode="before")
     @classmethod
@@ -183,13 +211,22 @@ class EditIn(Schema):
     def edit(self) -> Edit:
         """The change."""
         told: dict[str, Any] = {
-            name: getattr(self, name) for name in self.model_fields_set
+            each.name: getattr(self, each.name)
+            for each in fields(Edit)
+            if each.name in self.model_fields_set
         }
         if "owner" in told:
             told["owner"] = told["owner"] or ""
         if "tags" in told:
             told["tags"] = tuple(told["tags"])
         return Edit(**told)
+
+    def hardware(self) -> Hardware:
+        """The change of hardware; false when none is asked for."""
+        told = {name: getattr(self, name) for name in self.model_fields_set}
+        if shape := self.topology:
+            told["topology"] = (shape.sockets, shape.cores, shape.threads)
+        return Hardware.of(told)
 
 
 class VolumesQuery(Schema):
@@ -217,6 +254,6 @@ class SeriesOut(Schema):
 
 
 def _why_not(name: str) -> str:
-    if name in _HARDWARE:
-        return f"{name} cannot be changed yet."
+    if name in _ELSEWHERE:
+        return f"{name} is not changed here, but by {_ELSEWHERE[name]}."
     return f"A guest has no field {name[:64]!r} that could be changed."

@@ -8,6 +8,8 @@ from guests import access, actions, edits, queries, removal
 from guests.actions import Action
 from guests.book import announce
 from guests.edits import Edit
+from guests.hardware import checks
+from guests.hardware.wishes import NOW, Hardware
 from guests.models import Guest
 from guests.removal import Fate
 from hosts import services as host_services
@@ -102,22 +104,33 @@ def set_autostart(
 
 
 def edit(
-    guest: Guest, change: Edit, *, by: User, address: str = ""
+    guest: Guest,
+    change: Edit,
+    *,
+    by: User,
+    address: str = "",
+    hardware: Hardware | None = None,
+    when: str = NOW,
 ) -> Operation | None:
-    """Change what people say of a guest; the operation, if its host must be told.
+    """Change what people say of a guest, and its hardware; the operation, if there is one.
 
     Owner, tags and protection are ours and true at once (a copy is written to the host
-    when it can be). Raises Invalid, Forbidden for an owner set by others than admins,
-    Conflict when the host must be told and cannot be.
+    when it can be). Hardware changes `when` it can: now where that is possible.
+    Raises Invalid, Forbidden for an owner set by others than admins and for hardware
+    without the right to, Conflict when the host must be told and cannot be.
     """
     wanted = edits.checked(guest, change)
     if wanted.owner is not None and not may(by, Right.MANAGE_USERS):
         raise Forbidden("Only an administrator may give a guest to somebody else.")
     operation = None
     with transaction.atomic():
-        if told := wanted.for_host():
-            _need_one_home(guest, by)
-            _need_host(guest, by)
+        if hardware:
+            need_changeable(guest, by)
+            params = checks.hardware(guest, hardware, by=by) | {"when": when}
+            params["words"] = wanted.for_host()
+            operation = _submit("guest.change", guest, by, address, params)
+        elif told := wanted.for_host():
+            need_changeable(guest, by)
             operation = _submit("guest.edit", guest, by, address, told)
         if ours := edits.apply(guest, wanted):
             details = {name: getattr(wanted, name) for name in ours}

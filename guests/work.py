@@ -5,6 +5,7 @@ asked again, and what nobody knows is said. Nothing here writes a fact; the watc
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from guests import deletion, demo
 from guests.access import guest as permitted
@@ -176,7 +177,13 @@ def autostart(run: Run) -> None:
 @work("guest.edit", allowed=allowed(Right.EDIT), recover=_again)
 def edit(run: Run) -> None:
     """Write title and description into its document, and its autostart."""
-    told = run.params
+    write_words(run, run.params)
+    told = ", ".join(sorted(run.params))
+    run.say(f"{run.operation.guest_name} was changed: {told}.")
+
+
+def write_words(run: Run, told: dict[str, Any]) -> None:
+    """Make its host say these words of it, and whether it starts with it."""
     with far_guest(run) as far:
         if "title" in told or "description" in told:
             far.run(
@@ -186,7 +193,6 @@ def edit(run: Run) -> None:
             )
         if "autostart" in told:
             far.run(domains.set_autostart, enabled=bool(told["autostart"]))
-    run.say(f"{run.operation.guest_name} was changed: {', '.join(sorted(told))}.")
 
 
 @work("guest.label", recover=_again)
