@@ -6,14 +6,14 @@ from ninja import Query, Router
 from ninja.responses import Status
 
 from hosts import access, queries, services
-from hosts.json import host_json, network_json, pool_json, volume_json
+from hosts.json import host_json, pool_json, volume_json
 from hosts.models import Host
+from hosts.networks import api as networks
 from hosts.shapes import (
     HostIn,
     HostOut,
     HostPatch,
     MaintenanceIn,
-    NetworkOut,
     PoolOut,
     SeriesOut,
     VolumeOut,
@@ -26,7 +26,9 @@ from kvmweb.operations.models import Operation
 from kvmweb.samples import Series
 
 router = Router(tags=["hosts"])  # below hosts/
-parts = Router(tags=["hosts"])  # below the root: pools/ and volumes/
+parts = Router(tags=["hosts"])  # below the root: pools/, volumes/, networks/
+router.add_router("", networks.router)
+parts.add_router("", networks.parts)
 
 _PARTS = {"name": "name"}
 _VOLUMES = {"name": "name", "capacity_bytes": "capacity_bytes"}
@@ -130,20 +132,6 @@ def pools(
     rows = queries.pools(host)
     page = doors.paged(rows, query, ordering=_PARTS, search=["name", "target"])
     return page | {"items": [pool_json(pool) for pool in page["items"]]}
-
-
-@router.get(
-    "{int:host_id}/networks/", response=doors.Page[NetworkOut], url_name="host-networks"
-)
-@door(Right.SEE_HOSTS)
-def networks(
-    request: UserRequest, host_id: int, query: Query[doors.PageQuery]
-) -> dict[str, Any]:
-    """The virtual networks of a host."""
-    host = access.host(request.user, host_id, Right.SEE_HOSTS)
-    rows = queries.networks(host)
-    page = doors.paged(rows, query, ordering=_PARTS, search=["name", "bridge", "cidr"])
-    return page | {"items": [network_json(network) for network in page["items"]]}
 
 
 @parts.get(

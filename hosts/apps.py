@@ -12,5 +12,5 @@ class HostsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug in: what is done to hosts, what is heard of them, who listens."""
-        for room in ("work", "facts", "topics", "metrics"):
+        for room in ("work", "networks.work", "facts", "topics", "metrics"):
             import_module(f"hosts.{room}")

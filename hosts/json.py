@@ -100,6 +100,12 @@ def network_json(network: Network) -> dict[str, Any]:
         "bridge": network.bridge,
         "cidr": network.cidr,
         "dhcp": network.dhcp,
+        "gateway": network.gateway,
+        "ranges": network.ranges,
+        "fixed_leases": network.fixed,
+        "vlan": network.vlan,
+        "openvswitch": network.openvswitch,
+        "portgroups": network.portgroups,
         "leases": network.leases,
         "problem": network.problem,
     }

@@ -190,6 +190,21 @@ class LeaseOut(Schema):
     expires_at: str | None
 
 
+class RangeOut(Schema):
+    """Addresses that a network gives out, both ends among them."""
+
+    start: str
+    end: str
+
+
+class FixedLeaseOut(Schema):
+    """A network card that always gets the same address."""
+
+    mac: str
+    address: str
+    name: str
+
+
 class NetworkOut(Schema):
     """A virtual network."""
 
@@ -204,6 +219,12 @@ class NetworkOut(Schema):
     bridge: str
     cidr: str
     dhcp: bool
+    gateway: str
+    ranges: list[RangeOut]
+    fixed_leases: list[FixedLeaseOut]
+    vlan: int | None
+    openvswitch: bool
+    portgroups: list[str]
     leases: list[LeaseOut]
     problem: str
 

@@ -1,10 +1,11 @@
 """Addresses of hosts."""
 
-from django.urls import path
+from django.urls import include, path
 
 from hosts import views
 
 urlpatterns = [
+    path("", include("hosts.networks.urls")),
     path("hosts/", views.listing, name="hosts"),
     path("hosts/new/", views.new, name="host-new"),
     path("hosts/<int:pk>/", views.detail, name="host"),

@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import path
 
 from guests.models import Guest
-from hosts.models import Host, Pool, Volume
+from hosts.models import Host, Network, Pool, Volume
 from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.models import Token, User
 from kvmweb.accounts.routes import ANY, Door, every_door
@@ -75,6 +75,14 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         persistent=True,
     )
     volume = Volume.objects.create(pool=pool, name="v", key="v", path="/v")
+    network = Network.objects.create(
+        host=host,
+        uuid=uuid4(),
+        name="net1",
+        active=True,
+        autostart=True,
+        persistent=True,
+    )
     Guest.objects.create(uuid=GUEST, name="g1", state="shutoff", host=host)
     Operation.objects.create(
         id=OPERATION, kind="guest.start", state="succeeded", guest=GUEST
@@ -87,6 +95,8 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "host": host.pk,
         "pool": pool.pk,
         "volume": volume.pk,
+        "network": network.pk,
+        "mac": "52:54:00:00:00:01",
         "guest": GUEST,
         "operation": OPERATION,
         "user": someone.pk,
@@ -99,6 +109,8 @@ IDS = {
     "host_id": "host",
     "pool_id": "pool",
     "volume_id": "volume",
+    "network_id": "network",
+    "mac": "mac",
     "uuid": "guest",
     "operation_id": "operation",
     "user_id": "user",

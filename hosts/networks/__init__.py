@@ -1,0 +1,1 @@
+"""Networks of hosts: made, changed, removed, and what they give out."""
