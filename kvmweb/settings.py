@@ -17,6 +17,7 @@ REDIS_URL = os.environ.get("KVMWEB_REDIS_URL") or f"unix://{DATA_DIR}/redis.sock
 ADMIN_PASSWORD = os.environ.get("KVMWEB_ADMIN_PASSWORD", "")
 LOCAL_HOST = os.environ.get("KVMWEB_LOCAL_HOST", "auto")
 HTTPS = os.environ.get("KVMWEB_HTTPS", "off") == "on"
+TRASH_DAYS = float(os.environ.get("KVMWEB_TRASH_DAYS", "7"))  # then volumes go for ever
 # Addresses or networks of proxies whose X-Forwarded-For is believed; "unix" for a socket.
 TRUSTED_PROXY = tuple(
     os.environ.get("KVMWEB_TRUSTED_PROXY", "").replace(",", " ").split()

@@ -302,6 +302,12 @@ _REASONS = (
     ),
     _Reason(
         Conflict,
+        "the host is making another volume in that pool.",
+        "Wait until that has ended.",
+        pattern=r"has asynchronous jobs running|is still being allocated",
+    ),
+    _Reason(
+        Conflict,
         "the host is still busy with another change of it.",
         "Wait until that has ended, or cancel it.",
         codes=(libvirt.VIR_ERR_OPERATION_TIMEOUT, libvirt.VIR_ERR_RESOURCE_BUSY),

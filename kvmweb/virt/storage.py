@@ -84,7 +84,23 @@ def delete_volume(
     if above := usage.volume_above(conn, path):
         raise Conflict(f"Could not delete {path}: the volume {above} stands on it.")
     with explaining(f"delete {path}"):
+        pool = volume.storagePoolLookupByVolume()
         volume.delete(0)
+    settle(pool)
+
+
+def settle(pool: libvirt.virStoragePool) -> None:
+    """Have the host look at its pool again, which also wakes whoever watches it.
+
+    It refuses while anything is being made in there; then the next look finds it.
+    """
+    try:
+        pool.refresh(0)
+    except libvirt.libvirtError as error:
+        code = error.get_error_code()
+        if code in {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_INVALID}:
+            return
+        raise explain(error, "look into the pool again") from error
 
 
 def volume_at(conn: libvirt.virConnect, path: str) -> libvirt.virStorageVol | None:

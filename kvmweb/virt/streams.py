@@ -7,8 +7,7 @@ import libvirt
 from kvmweb.errors import Invalid, NotFound
 from kvmweb.virt.connection import CHANGE_S, READ_S, verb
 from kvmweb.virt.errors import explaining
-from kvmweb.virt.storage import volume_at
-from kvmweb.virt.volumes import settle
+from kvmweb.virt.storage import settle, volume_at
 
 SMALL_BYTES = 16 << 20
 PIECE_BYTES = 240 << 10  # a little less than libvirt's longest message

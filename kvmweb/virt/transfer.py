@@ -28,9 +28,8 @@ from kvmweb.virt import images, streams
 from kvmweb.virt.children import Channel
 from kvmweb.virt.errors import explaining
 from kvmweb.virt.opening import open_libvirt
-from kvmweb.virt.storage import volume_at
+from kvmweb.virt.storage import settle, volume_at
 from kvmweb.virt.types import Address
-from kvmweb.virt.volumes import settle
 
 FRAME = struct.Struct(">I")
 LONGEST_FRAME = 4 << 20

@@ -10,10 +10,10 @@ from uuid import UUID
 import libvirt
 
 from kvmweb.errors import Conflict, Invalid, NotFound
-from kvmweb.virt import usage
+from kvmweb.virt import chains, usage
 from kvmweb.virt.connection import CHANGE_S, verb
 from kvmweb.virt.errors import explain, explaining
-from kvmweb.virt.storage import facts_of, volume_at
+from kvmweb.virt.storage import facts_of, settle, volume_at
 from kvmweb.virt.types import VolumeFacts
 from kvmweb.virt.xml.storage import Pool, Volume
 
@@ -69,11 +69,13 @@ def clone(
     *,
     source_path: str,
     format: str,  # noqa: A002 - libvirt's word for it
+    source_format: str = "",
 ) -> VolumeFacts:
-    """A full copy in this format, of its own, made by the host. May take hours.
+    """A full copy in this format, that stands alone, made by the host. May take hours.
 
-    The host reads the source as the format that it takes it for, backing files too: see
-    `images.need_harmless`. Raises as `create`, and NotFound for the source.
+    `source_format` is what the source is known to be: a guest may have written another
+    image's header into its raw disk. Raises as `create`, NotFound for the source, and
+    Conflict when it names files that are no volumes of this host.
     """
     check_name(name)
     check_format(format)
@@ -82,6 +84,7 @@ def clone(
     if source is None:
         raise NotFound(f"No pool of this host has a volume {source_path}.")
     _need_free(there, name)
+    chains.need_harmless(conn, source_path, source_format)
     with explaining(f"copy {source_path} to {name}"):
         capacity = int(source.info()[1])
         document = _document(there, name, format, capacity)
@@ -134,20 +137,6 @@ def discard(conn: libvirt.virConnect, path: str) -> None:
             return
         raise explain(error, f"delete the unfinished {path}") from error
     settle(pool)
-
-
-def settle(pool: libvirt.virStoragePool) -> None:
-    """Have the host look at its pool again, which also wakes whoever watches it.
-
-    It refuses while anything is being made in there; then the next look finds it.
-    """
-    try:
-        pool.refresh(0)
-    except libvirt.libvirtError as error:
-        code = error.get_error_code()
-        if code in {libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_INVALID}:
-            return
-        raise explain(error, "look into the pool again") from error
 
 
 def check_name(name: str) -> None:
