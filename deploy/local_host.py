@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,8 @@ def _by_systemd() -> Found:
 
 def _daemon(name: str) -> Process:
     """A plain child. Guests are not its children: they outlive it."""
-    return Process(name, (f"/usr/sbin/{name}",), base=True)
+    adopting = (sys.executable, "-m", "deploy.adopting", f"/usr/sbin/{name}")
+    return Process(name, adopting, base=True)
 
 
 def _connects(path: Path) -> bool:
