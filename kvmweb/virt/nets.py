@@ -110,7 +110,7 @@ def change(conn: libvirt.virConnect, uuid: UUID, plan: NetworkPlan) -> bool:
     with explaining(f"change the network {name}"):
         if not network.isPersistent():
             raise Conflict(f"{name} is transient: it has no definition to change.")
-        document = Network.parse(network.XMLDesc(_INACTIVE))
+        document = _defined(network)
         before = str(document)
         _apply(document, plan)
         if str(document) != before:
@@ -279,9 +279,15 @@ def _within(address: str, ip: IP) -> bool:
 def _documents(network: libvirt.virNetwork) -> Iterator[tuple[int, Network]]:
     """What a change of it is to be made in: its definition, what runs, or both."""
     if network.isPersistent():
-        yield _CONFIG, Network.parse(network.XMLDesc(_INACTIVE))
+        yield _CONFIG, _defined(network)
     if network.isActive():
         yield _LIVE, Network.parse(network.XMLDesc(0))
+
+
+def _defined(network: libvirt.virNetwork) -> Network:
+    """What it is from its next start on."""
+    flags = _INACTIVE if network.isActive() else 0  # the test driver takes no flag
+    return Network.parse(network.XMLDesc(flags))
 
 
 # Who uses it
