@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 
 from guests.models import Guest, Twin
@@ -23,10 +24,14 @@ def guests(asked: Asked) -> dict[str, list[User]]:
 
 
 def _all(asked: Asked) -> list[tuple[User, int | None, set[str]]]:
-    rows = Guest.objects.exclude(host__in=asked.different)
-    rows = rows.exclude(state=DomainState.GONE).only("name", "host", "uses")
+    there = Q(host__in=asked.hosts) if asked.alone else ~Q(host__in=asked.different)
+    rows = (
+        Guest.objects.filter(there)
+        .exclude(state=DomainState.GONE)
+        .only("name", "host", "uses")
+    )
     told = [(_user(row.pk, row.name), row.host_id, set(row.uses)) for row in rows]
-    twins = Twin.objects.exclude(host__in=asked.different)
+    twins = Twin.objects.filter(there)
     for twin in twins.only("name", "guest", "facts", "host").select_related("host"):
         user = _user(twin.guest_id, f"{twin.name} on {twin.host.name}")
         told.append((user, twin.host_id, _uses(twin.facts.get("disks", []))))

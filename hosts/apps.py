@@ -4,6 +4,9 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+_ROOMS = ("work", "networks.work", "facts", "topics", "metrics")
+_OF_STORAGE = ("storage.work", "storage.filling", "storage.pool_work", "storage.facts")
+
 
 class HostsConfig(AppConfig):
     """Hosts, their pools and networks, and the watcher."""
@@ -12,5 +15,5 @@ class HostsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug in: what is done to hosts, what is heard of them, who listens."""
-        for room in ("work", "networks.work", "facts", "topics", "metrics"):
+        for room in (*_ROOMS, *_OF_STORAGE):
             import_module(f"hosts.{room}")

@@ -127,6 +127,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "empty-trash": {
+        "task": "hosts.empty_trash",
+        "schedule": 600,
+        "options": {"expires": 600},
+    },
+    "clear-unfinished": {
+        "task": "hosts.clear_unfinished",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "forget-visits": {
         "task": "accounts.forget",
         "schedule": 3600,

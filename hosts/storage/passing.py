@@ -12,6 +12,8 @@ from kvmweb.operations.models import Operation
 from kvmweb.operations.run import Run
 from kvmweb.virt.children import Child
 from kvmweb.virt.transfer import Done, Listening, Moved
+from kvmweb.virt.types import VolumeFacts
+from kvmweb.virt.volumes import COPY_S
 
 _QUIET_S = 75.0  # a little longer than the child itself waits for its client
 _START_S = 20.0
@@ -57,6 +59,26 @@ def carried(run: Run, child: Child, progress: Progress = lambda _bytes: None) ->
                 return count
 
 
+def copied(run: Run, child: Child, tell: Callable[[], None]) -> VolumeFacts:
+    """The volume that the host has copied; `tell` is called while that goes on.
+
+    Raises what went wrong there, Cancelled, and HostTimeout after hours.
+    """
+    until = time.monotonic() + COPY_S
+    try:
+        while not child.channel.poll(_LOOK_S):
+            run.check_cancelled()
+            tell()
+            if time.monotonic() > until:
+                raise HostTimeout("The copy has taken too long; it is given up.")
+        facts = _said(child)
+    finally:
+        child.kill()
+    if not isinstance(facts, VolumeFacts):
+        raise HostTimeout("The host did not say what became of the copy.")
+    return facts
+
+
 def _heard(run: Run, child: Child, within_s: float) -> object:
     """The next thing it says. Raises what it says went wrong."""
     until = time.monotonic() + within_s
@@ -64,6 +86,10 @@ def _heard(run: Run, child: Child, within_s: float) -> object:
         run.check_cancelled()
         if time.monotonic() > until:
             raise HostTimeout("Nothing has moved for too long; the rest is given up.")
+    return _said(child)
+
+
+def _said(child: Child) -> object:
     try:
         said = child.channel.recv()
     except (EOFError, OSError) as error:

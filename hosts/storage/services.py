@@ -7,7 +7,7 @@ from django.db import transaction
 
 from hosts.access import need_up
 from hosts.models import Pool, Volume
-from hosts.storage import guarding, holdings, users
+from hosts.storage import guarding, holdings
 from hosts.storage.claims import claim, need_unclaimed
 from hosts.storage.models import Holding
 from hosts.storage.places import path_of
@@ -184,13 +184,6 @@ def download(volume: Volume, *, by: User, address: str = "") -> Operation:
         )
         claim(operation, volume.pool.host, [volume.path], destroys=False)
     return operation
-
-
-def need_unused(pool: Pool, doing: str) -> None:
-    """Nothing. Raises Conflict when anybody uses anything in the pool, by rows."""
-    paths = guarding.paths_of(pool)
-    sharing = Sharing.of_pool(pool)
-    users.need_none(users.of_paths(sharing, paths), doing)
 
 
 def _about(volume: Volume) -> dict[str, Any]:

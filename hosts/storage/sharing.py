@@ -13,6 +13,7 @@ class Sharing:
 
     def __init__(self, home: Host, paths: Collection[str]) -> None:
         self.home = home
+        self.alone = False  # no other host matters
         holding = Pool.objects.filter(host=home, volumes__path__in=paths)
         self._pools = list(holding.distinct())
         self._look({pool.target for pool in self._pools if pool.target})
@@ -23,6 +24,13 @@ class Sharing:
         sharing = cls(pool.host, ())
         sharing._pools = [pool]
         sharing._look({pool.target} if pool.target else set())
+        return sharing
+
+    @classmethod
+    def of_home(cls, pool: Pool) -> "Sharing":
+        """Only the pool's own host: what is done to the pool concerns no other."""
+        sharing = cls.of_pool(pool)
+        sharing.same, sharing.ids, sharing.alone = [], {pool.host_id}, True
         return sharing
 
     def _look(self, targets: Iterable[str]) -> None:

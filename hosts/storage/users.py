@@ -33,6 +33,7 @@ class Asked:
     called: Mapping[str, Collection[str]]  # by path: the path, and "pool/name"
     hosts: frozenset[int]  # that see this storage
     different: frozenset[int]  # that have something else under these paths
+    alone: bool  # no other hosts count at all
 
 
 Teller = Callable[[Asked], dict[str, list[User]]]
@@ -51,7 +52,10 @@ def of_paths(sharing: Sharing, paths: Collection[str]) -> dict[str, list[User]]:
     if not found:
         return found
     asked = Asked(
-        _called(sharing, paths), frozenset(sharing.ids), frozenset(sharing.different)
+        _called(sharing, paths),
+        frozenset(sharing.ids),
+        frozenset(sharing.different),
+        sharing.alone,
     )
     for teller in _tellers:
         for path, told in teller(asked).items():

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hosts.models import Pool, Volume
 from hosts.services import address_of
-from hosts.storage import guarding, holdings
+from hosts.storage import guarding, holdings, passing
 from hosts.storage.making import made, making, pool_of, unmake
 from hosts.storage.models import Holding
 from hosts.storage.places import path_of
@@ -19,7 +19,7 @@ from kvmweb.errors import Conflict, NotFound
 from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import Recovery, work
 from kvmweb.operations.run import Run
-from kvmweb.virt import connection, storage, volumes
+from kvmweb.virt import cloning, connection, storage, volumes
 
 
 def allowed(right: Right) -> Callable[[Operation], None]:
@@ -69,6 +69,27 @@ def create(run: Run) -> dict[str, Any]:
         )
     run.say(f"The volume {facts.name} is in {pool.name} of {pool.host.name}.")
     return made(run, pool, facts.path, said["format"])
+
+
+@work("volume.clone", allowed=manage, recover=unmade, cancellable=True)
+def clone(run: Run) -> dict[str, Any]:
+    """Have the host copy a volume."""
+    pool, said = pool_of(run), run.params
+    copy = cloning.Copy(
+        pool.uuid,
+        said["name"],
+        said["source"],
+        said["source_format"],
+        said["format"],
+    )
+    with making(run, pool) as there:
+        child = connection.spawn(cloning.clone, address_of(pool.host), copy)
+        facts = passing.copied(run, child, _so_far(run, pool, there))
+    run.say(f"{said['source']} was copied to {facts.path}.")
+    return made(run, pool, facts.path, said["format"])
+
+
+work("volume.convert", allowed=manage, recover=unmade, cancellable=True)(clone)
 
 
 @work("volume.grow", allowed=manage, recover=again)
@@ -123,7 +144,12 @@ def delete(run: Run) -> dict[str, Any]:
     pool, path = pool_of(run), run.params["path"]
     name = run.params["name"]
     run.progress(0.2, "looking who uses it")
-    guarding.need_free_there(Sharing(pool.host, [path]), [path], f"delete {name}")
+    _need_same_state(run, pool, path)
+    try:
+        guarding.need_free_there(Sharing(pool.host, [path]), [path], f"delete {name}")
+    except Conflict as error:
+        Holding.objects.filter(host=pool.host, path=path).update(problem=str(error))
+        raise
     run.progress(0.6, "deleting")
     try:
         with connection.connect(address_of(pool.host)) as there:
@@ -133,6 +159,27 @@ def delete(run: Run) -> dict[str, Any]:
     holdings.forget(pool.host, path)
     run.say(f"{name} was deleted.")
     return {"path": path}
+
+
+def _need_same_state(run: Run, pool: Pool, path: str) -> None:
+    """Nothing. Raises Conflict when what nobody asked for is not wanted any more."""
+    held = run.params.get("held")
+    rows = Holding.objects.filter(host=pool.host, path=path, state=held)
+    if held and not rows.exists():
+        raise Conflict(f"{run.params['name']} is not in the state {held} any more.")
+
+
+def _so_far(run: Run, pool: Pool, there: connection.Host) -> Callable[[], None]:
+    """Tells how much of a copy is there; the host itself does not."""
+    path = path_of(pool, run.params["name"])
+    whole = max(1, run.params["source_bytes"])
+
+    def tell() -> None:
+        facts = there.run(storage.look_volume, path)
+        if facts is not None:
+            run.progress(0.95 * facts.allocation_bytes / whole, "copying")
+
+    return tell
 
 
 def _about(pool: Pool, path: str) -> dict[str, Any]:

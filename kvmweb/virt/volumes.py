@@ -61,6 +61,24 @@ def create(  # noqa: PLR0913 - a volume's own parts
     return facts
 
 
+@verb(deadline_s=CHANGE_S)
+def empty(
+    conn: libvirt.virConnect, pool: UUID, name: str, *, capacity_bytes: int
+) -> VolumeFacts:
+    """The volume anew, with nothing in it: raw bytes that another image may fill.
+
+    Unasked who uses it; for what an operation makes. Raises as `create`.
+    """
+    check_name(name)
+    check_capacity(capacity_bytes)
+    there = _pool(conn, pool)
+    document = _document(there, name, "raw", capacity_bytes)
+    with explaining(f"empty the volume {name}"):
+        if name in there.listVolumes():
+            there.storageVolLookupByName(name).delete(0)
+        return facts_of(there.createXML(str(document), 0))
+
+
 @verb(deadline_s=COPY_S)
 def clone(
     conn: libvirt.virConnect,
