@@ -159,10 +159,10 @@ def _check_bridged(wish: Wish, ground: Ground, errors: _Faults) -> None:
             errors.say(
                 "bridge", f"{wish.bridge} is the bridge of the network {each.name}."
             )
-    kind = ground.interfaces.get(wish.bridge, "")
-    if ground.interfaces and not kind:
-        errors.say("bridge", f"The host has no interface {wish.bridge}.")
-    if wish.vlan is not None:
+    if (
+        wish.vlan is not None
+    ):  # whether the bridge is there, its host says: it may be new
+        kind = ground.interfaces.get(wish.bridge, "")
         _check_vlan(wish.vlan, wish.bridge, kind, errors)
 
 

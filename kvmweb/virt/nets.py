@@ -7,6 +7,7 @@ from uuid import UUID
 import libvirt
 
 from kvmweb.errors import Conflict, NotFound
+from kvmweb.virt import interfaces
 from kvmweb.virt.connection import CHANGE_S, READ_S, verb
 from kvmweb.virt.errors import explain, explaining
 from kvmweb.virt.netplan import DhcpRange, FixedLease, NetworkPlan
@@ -26,12 +27,14 @@ _INACTIVE = libvirt.VIR_NETWORK_XML_INACTIVE
 def define(conn: libvirt.virConnect, uuid: UUID, plan: NetworkPlan) -> None:
     """Have a network of this UUID and plan; one that is there already stays as it is.
 
-    Raises Conflict when another network has its name.
+    Raises Conflict when another network has its name, or its bridge is not there.
     """
     if _known(conn, uuid):
         return
     if plan.name in {str(each.name()) for each in _all(conn)}:
         raise Conflict(f"There is a network named {plan.name} on this host already.")
+    if plan.mode == "bridge":
+        interfaces.need_bridge(conn, plan.bridge, tagged=plan.vlan is not None)
     document = Network.make(name=plan.name, uuid=str(uuid))
     _shape(document, plan)
     if plan.address:
@@ -113,6 +116,8 @@ def change(conn: libvirt.virConnect, uuid: UUID, plan: NetworkPlan) -> bool:
         document = _defined(network)
         before = str(document)
         _apply(document, plan)
+        if plan.mode == "bridge":
+            interfaces.need_bridge(conn, plan.bridge, tagged=plan.vlan is not None)
         if str(document) != before:
             conn.networkDefineXML(str(document))
         if not network.isActive():

@@ -134,7 +134,7 @@ def test_a_network_becomes_an_operation_with_a_whole_plan(
         ({"name": "A", "mode": "isolated"}, 422, "name"),
         ({"name": "a", "mode": "magic"}, 422, "mode"),
         ({"name": "a", "mode": "bridge", "bridge": "br0", "vlan": 7}, 422, "vlan"),
-        ({"name": "a", "mode": "bridge", "bridge": "br1"}, 422, "bridge"),
+        ({"name": "a", "mode": "bridge", "bridge": "-br"}, 422, "bridge"),
         ({"name": "a", "mode": "nat", "uri": "x"}, 422, "uri"),
     ],
 )

@@ -58,7 +58,6 @@ def wish(**about: Any) -> Wish:
         ({"bridge": "virbr%d"}, "bridge", "at most 15"),
         ({"vlan": 5}, "vlan", "Open vSwitch"),
         ({"mode": "bridge"}, "bridge", "Name the bridge"),
-        ({"mode": "bridge", "bridge": "br9"}, "bridge", "no interface br9"),
         ({"mode": "bridge", "bridge": "virbr0"}, "bridge", "default"),
         ({"mode": "bridge", "bridge": "br0", "cidr": "10.1.1.0/24"}, "cidr", "own"),
         ({"mode": "bridge", "bridge": "br0", "vlan": 5}, "vlan", "eth0.5"),
