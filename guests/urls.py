@@ -3,6 +3,7 @@
 from django.urls import path
 
 from guests import console_views, overview, views
+from guests.snapshots.urls import urlpatterns as snapshots
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -13,5 +14,6 @@ urlpatterns = [
     path("guests/<uuid:pk>/edit/", views.edit, name="guest-edit"),
     path("guests/<uuid:pk>/delete/", views.delete, name="guest-delete"),
     path("guests/<uuid:pk>/console/", console_views.console, name="guest-console"),
+    *snapshots,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

@@ -19,6 +19,8 @@ from guests.actions import KINDS
 from guests.forms import DeleteForm, EditForm
 from guests.models import Guest
 from guests.queries import Filters
+from guests.snapshots import queries as snapshots
+from guests.snapshots.services import BLOCKS_MIGRATION
 from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.errors import AppError, Conflict, Invalid, NotFound
@@ -59,6 +61,8 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
         "twins": twins if may(request.user, Right.SEE_HOSTS) else [],
         "operations": reading.operations(guest, request.user),
         "revisions": reading.versions(guest, request.user),
+        "snapshots": snapshots.tree(guest),
+        "snapshots_block": BLOCKS_MIGRATION,
         "happenings": reading.happenings(guest, request.user),
         "rights": {right.value for right in Right if may(request.user, right)},
     }

@@ -37,3 +37,8 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def indents(self) -> range:
+        """How far in it stands in a tree that is drawn."""
+        return range(min(self.depth, 12))

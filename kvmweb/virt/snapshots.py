@@ -3,20 +3,22 @@
 Deleting them stands in `merging`, going back where libvirt cannot in `reverting`.
 """
 
+import time
 from uuid import UUID
 
 import libvirt
 
 from kvmweb.errors import Conflict, NotFound
-from kvmweb.virt import snapshot_facts
+from kvmweb.virt import snapshot_facts, storage
 from kvmweb.virt.connection import CHANGE_S, READ_S, verb
 from kvmweb.virt.domains import domain_of
 from kvmweb.virt.facts import state_of
 from kvmweb.virt.snapshot_types import SnapshotFacts, Wanted
-from kvmweb.virt.surveying import path_of, refresh, standing_on
+from kvmweb.virt.surveying import chains, path_of, refresh, standing_on
 from kvmweb.virt.types import DomainState
 from kvmweb.virt.xml.domain import Domain
-from kvmweb.virt.xml.snapshot import Snapshot, SnapshotDisk
+from kvmweb.virt.xml.snapshot import ChainedDomain, Snapshot, SnapshotDisk
+from kvmweb.virt.xml.storage import Volume
 
 LONGEST_S = 6 * 3600.0  # a terabyte of memory at 50 MiB a second
 REVERTS_EXTERNAL = 9_009_000  # libvirt's version that can
@@ -71,6 +73,40 @@ def revert(conn: libvirt.virConnect, uuid: UUID, name: str) -> None:
                 raise
             # Its QEMU must be another one, which loses no more than going back does.
             domain.revertToSnapshot(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE)
+
+
+@verb(deadline_s=CHANGE_S)
+def adopt(conn: libvirt.virConnect, uuid: UUID, wanted: Wanted) -> None:
+    """Write a record anew that libvirt lost: the guest stands on the new files already."""
+    with domain_of(conn, uuid, f"record {wanted.name} of {{}}") as domain:
+        flags = libvirt.VIR_DOMAIN_XML_SECURE
+        if not wanted.memory:
+            flags |= libvirt.VIR_DOMAIN_XML_INACTIVE
+        layers = chains(conn, domain)
+        document = ChainedDomain.parse(domain.XMLDesc(flags))
+        overlays = dict(wanted.overlays)
+        for disk in document.chained:
+            if disk.target in overlays:
+                disk.type, disk.file = "file", layers[disk.target][1]
+                disk.format = _format_below(conn, overlays[disk.target])
+                disk.below = None
+        told = _document(wanted)
+        told.created_s, told.domain = int(time.time()), document
+        if wanted.memory:
+            told.state = "running"
+        else:
+            told.state = "disk-snapshot" if domain.isActive() else "shutoff"
+            told.memory = "no"
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
+        flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT
+        domain.snapshotCreateXML(str(told), flags)
+
+
+def _format_below(conn: libvirt.virConnect, path: str) -> str:
+    refresh(conn, [path])
+    volume = storage.volume_at(conn, path)
+    told = Volume.parse(volume.XMLDesc(0)) if volume is not None else Volume.make()
+    return told.backing_format or "raw"
 
 
 @verb(deadline_s=LONGEST_S)

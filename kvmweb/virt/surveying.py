@@ -55,6 +55,13 @@ def chains(
     return {disk.target: disk.chain for disk in found}
 
 
+@verb(deadline_s=CHANGE_S)
+def exists(conn: libvirt.virConnect, path: str) -> bool:
+    """Whether a pool of the host holds this file, looked for anew."""
+    refresh(conn, [path])
+    return storage.volume_at(conn, path) is not None
+
+
 def standing_on(conn: libvirt.virConnect, path: str) -> list[str]:
     """The paths of the volumes whose backing file this is.
 

@@ -21,6 +21,7 @@ from django.test import Client
 from django.urls import path
 
 from guests.models import Guest
+from guests.snapshots.models import Snapshot
 from hosts.models import Host, Network, Pool, Volume
 from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.models import Token, User
@@ -83,7 +84,8 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         autostart=True,
         persistent=True,
     )
-    Guest.objects.create(uuid=GUEST, name="g1", state="shutoff", host=host)
+    guest = Guest.objects.create(uuid=GUEST, name="g1", state="shutoff", host=host)
+    Snapshot.objects.create(guest=guest, name="before", kind="internal")
     Operation.objects.create(
         id=OPERATION, kind="guest.start", state="succeeded", guest=GUEST
     )
@@ -102,6 +104,7 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "user": someone.pk,
         "token": token.pk,
         "action": "start",
+        "snapshot": "before",
     }
 
 
@@ -116,6 +119,7 @@ IDS = {
     "user_id": "user",
     "token_id": "token",
     "action": "action",
+    "name": "snapshot",
 }
 PAGES = {
     "/hosts/": "host",

@@ -1,0 +1,65 @@
+"""The slow part of what is asked of snapshots."""
+
+from typing import Any
+
+from guests.far import home_of
+from guests.snapshots import leftovers, making, returning
+from guests.snapshots.making import patiently, until_seen
+from guests.work import allowed
+from kvmweb.accounts.gate import Right
+from kvmweb.errors import NotFound
+from kvmweb.operations.registry import Recovery, work
+from kvmweb.operations.run import Run
+from kvmweb.virt import merging, surveying
+from kvmweb.virt.snapshot_types import Survey
+
+_change = allowed(Right.CHANGE)
+
+
+@work("guest.snapshot", allowed=_change, recover=making.recover, cancellable=True)
+def snapshot(run: Run) -> dict[str, Any]:
+    """Keep it as it is now."""
+    return making.make(run)
+
+
+def _again(_run: Run) -> Recovery:
+    """Every step of it may be done twice."""
+    return Recovery.AGAIN
+
+
+@work("guest.revert", allowed=_change, recover=_again)
+def revert(run: Run) -> dict[str, Any]:
+    """Make it what it was."""
+    return returning.go_back(run)
+
+
+@work("guest.snapshot-delete", allowed=_change, recover=_again)
+def delete(run: Run) -> dict[str, Any]:
+    """Forget a snapshot; what it kept apart is merged into what came after."""
+    name = run.params["name"]
+    subject = run.operation.guest_name
+    try:
+        with patiently(run) as far:
+            survey: Survey = far.run(surveying.survey)
+            run.keep(left=_perhaps_left(survey, name))
+            run.progress(0.1, "merging what it kept")
+            run.keep(left=list(far.run(merging.delete, name)))
+    except NotFound:
+        if not run.claim.taken_over:
+            raise
+        run.log(f"{subject} has no snapshot {name} any more.")
+    home = home_of(run)
+    left = run.result.get("left", [])
+    deleted = [path for path in left if leftovers.delete(run, home, path)]
+    until_seen(run, home, lambda rows: not rows.filter(name=name).exists())
+    run.say(f"The snapshot {name} of {subject} was deleted.")
+    return {"snapshot": name, "deleted": deleted}
+
+
+def _perhaps_left(survey: Survey, name: str) -> list[str]:
+    """What may be left of it, should nobody be told: files in use are not deleted."""
+    paths: list[str] = []
+    for each in survey.snapshots:
+        if each.name == name and each.kind == "external":
+            paths += [each.memory_path, *(disk.base for disk in each.disks)]
+    return [path for path in paths if path.startswith("/")]
