@@ -33,6 +33,7 @@ _DRIVERS = (  # what a libvirt guest is usually given; keyboard and screen are b
     "virtio-rng",
     "virtio_blk",
     "virtio_net",
+    "virtio_console",
 )
 _FOLDERS = ("bin", "dev", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "proc", "sys")
 _PLACES = {  # where each of the guest's own files goes
