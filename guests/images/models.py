@@ -99,6 +99,7 @@ class Seed(models.Model):
         Host, null=True, on_delete=models.SET_NULL, related_name="seeds"
     )
     path = models.CharField(max_length=1024, blank=True, default="", db_index=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
     written_at = models.DateTimeField(null=True)
     ran_since = models.DateTimeField(null=True)  # seen running with it
     tries = models.PositiveIntegerField(default=0)  # to take it away

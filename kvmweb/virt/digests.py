@@ -15,7 +15,7 @@ from kvmweb.virt.children import Channel
 from kvmweb.virt.errors import explaining
 from kvmweb.virt.opening import open_libvirt
 from kvmweb.virt.storage import volume_at
-from kvmweb.virt.transfer import Moved
+from kvmweb.virt.transfer import Done, Moved
 from kvmweb.virt.types import Address
 
 _TELL_EVERY_S = 0.25
@@ -30,10 +30,12 @@ class Read:
 
 
 def read(channel: Channel, address: Address, path: str) -> None:
-    """Tell Moved now and then, in the end Read or the AppError that ended it."""
+    """Tell Moved now and then, then Done and Read, or the AppError that ended it."""
     try:
         with open_libvirt(address) as conn:
-            channel.send(_read(channel, conn, path))
+            found = _read(channel, conn, path)
+        channel.send(Done(found.length_bytes))
+        channel.send(found)
     except AppError as error:
         channel.send(error)
 
