@@ -15,5 +15,6 @@ class GuestsConfig(AppConfig):
         for room in ("work", "facts", "topics", "metrics", "networks", "using"):
             import_module(f"guests.{room}")
         import_module("guests.hardware.work")
+        import_module("guests.creation.work")
         for part in ("snapshots.work", "snapshots.facts"):
             import_module(f"guests.{part}")

@@ -188,7 +188,7 @@ def fits_pool(disk: DiskNeed, pool: RoomPool) -> str:
         return f"The pool {pool.name} is not started."
     if pool.type not in FILES | BLOCKS:
         return f"A disk cannot be made in {pool.name}, a pool of type {pool.type}."
-    needed = _at_once(disk, pool)
+    needed = at_once(disk, pool)
     if pool.free_bytes < needed:
         return (
             f"The pool {pool.name} has {_gib(pool.free_bytes)} free, "
@@ -309,12 +309,12 @@ def _filled(
     left = {pool.id: pool for pool in pools}
     for pool_id, disk in zip(taken, disks, strict=True):
         pool = left[pool_id]
-        left[pool_id] = replace(pool, free_bytes=pool.free_bytes - _at_once(disk, pool))
+        left[pool_id] = replace(pool, free_bytes=pool.free_bytes - at_once(disk, pool))
     return tuple(left.values())
 
 
-def _at_once(disk: DiskNeed, pool: RoomPool) -> int:
-    """What it takes when it is made; only files can grow as they are written."""
+def at_once(disk: DiskNeed, pool: RoomPool) -> int:
+    """The bytes it takes when it is made; only files can grow as they are written."""
     thin = disk.thin and pool.type in FILES
     return min(disk.bytes, _THIN_BYTES) if thin else disk.bytes
 

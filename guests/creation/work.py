@@ -1,0 +1,27 @@
+"""Making guests, in a worker."""
+
+from typing import Any
+
+from guests.creation import making
+from guests.creation.plan import plan_of
+from guests.creation.services import KIND
+from kvmweb.accounts.gate import Right, need
+from kvmweb.operations.models import Operation
+from kvmweb.operations.registry import work
+from kvmweb.operations.run import Run
+
+
+def _may_create(operation: Operation) -> None:
+    """Nothing, if who asked may still make such a guest. Raises Forbidden."""
+    if operation.requested_by is None:
+        return
+    need(operation.requested_by, Right.CREATE)
+    blueprint = plan_of(operation.params["plan"]).blueprint
+    if blueprint.given or blueprint.shares:
+        need(operation.requested_by, Right.HOST_DEVICES)
+
+
+@work(KIND, allowed=_may_create, recover=making.recover, cancellable=True)
+def create(run: Run) -> dict[str, Any]:
+    """Volumes, seed, definition, start; nothing is left of it when one step fails."""
+    return making.make(run)
