@@ -16,5 +16,7 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{room}")
         import_module("guests.hardware.work")
         import_module("guests.creation.work")
+        for part in ("images.work", "images.users", "images.tasks"):
+            import_module(f"guests.{part}")
         for part in ("snapshots.work", "snapshots.facts"):
             import_module(f"guests.{part}")

@@ -142,6 +142,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "follow-images": {
+        "task": "images.follow",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     # A message that waited until the next one was due is worth nothing: it expires.
     "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},
     "forget": {

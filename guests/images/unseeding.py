@@ -77,8 +77,10 @@ def _is_over(row: Seed, guest: Guest | None, now: datetime, silent: set[int]) ->
         return _was_deleted(row) or now - row.created_at > LONGEST_BOOT
     if guest.state in OFF:
         return _has_run(row)
-    if guest.state != DomainState.RUNNING:
-        return False
+    return guest.state == DomainState.RUNNING and _has_booted(row, guest, now, silent)
+
+
+def _has_booted(row: Seed, guest: Guest, now: datetime, silent: set[int]) -> bool:
     if row.ran_since is None:
         row.ran_since = now
         row.save(update_fields=["ran_since"])
