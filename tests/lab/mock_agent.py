@@ -1,0 +1,100 @@
+"""A guest whose agent is played by the test: real libvirt and QEMU, a mock at the far end.
+
+QEMU and libvirt both come to our socket; the guest itself only holds its end of the
+channel open, so that libvirt believes an agent listens. What is said to libvirt then is
+ours: the truth, a lie, or nothing.
+"""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from deploy import demo, places
+from deploy.lab_host import LabHost
+
+Answer = Callable[[dict[str, Any]], Any]
+HOLD = (
+    "B=/bin/busybox; $B mount -t devtmpfs dev /dev; cd /modules; "
+    "while read -r m; do $B insmod $m; done < order; "
+    "exec $B cat /dev/vport*"
+)
+
+
+class MockAgent:
+    """Answers what libvirt asks by `answers`: command to value, or a function of it.
+
+    A command that is missing there is unknown to this agent, as with an older one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answers: dict[str, Any] = {"guest-info": {"version": "mock"}}
+        self.asked: list[dict[str, Any]] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._listener.close()
+        self.path.unlink(missing_ok=True)
+
+    def commands(self, name: str) -> list[dict[str, Any]]:
+        """The arguments of each time libvirt asked this."""
+        return [
+            each.get("arguments", {}) for each in self.asked if each["execute"] == name
+        ]
+
+    def _accept(self) -> None:
+        try:
+            while True:
+                peer = self._listener.accept()[0]
+                threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+        except OSError:
+            return
+
+    def _serve(self, peer: socket.socket) -> None:
+        with peer, peer.makefile("rb") as lines:
+            try:
+                for line in lines:
+                    said = self._answer(json.loads(line.lstrip(b"\xff")))
+                    if said is not None:
+                        peer.sendall(json.dumps(said).encode() + b"\n")
+            except (OSError, ValueError):
+                return
+
+    def _answer(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        name = asked["execute"]
+        if name.startswith("guest-sync"):
+            return {"return": asked["arguments"]["id"]}
+        self.asked.append(asked)
+        if name not in self.answers:
+            fault = {"class": "CommandNotFound", "desc": f"{name} has not been found"}
+            return {"error": fault}
+        value = self.answers[name]
+        told = value(asked.get("arguments", {})) if callable(value) else value
+        return None if told is ... else {"return": told}
+
+
+def define(host: LabHost, name: str, agent: MockAgent) -> str:
+    """A guest with this agent, running; its UUID."""
+    kernel, initrd = demo.parts(places.data_dir())
+    command = f'rdinit=/bin/busybox console=ttyS0 panic=5 -- sh -c "{HOLD}"'
+    xml = f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>96</memory>
+      <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{kernel}</kernel>
+        <initrd>{initrd}</initrd><cmdline>{command.replace('"', "&quot;")}</cmdline></os>
+      <features><acpi/></features><on_crash>destroy</on_crash>
+      <devices><serial type='pty'/><channel type='unix'>
+        <source mode='connect' path={quoteattr(str(agent.path))}/>
+        <target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices>
+      </domain>""".replace("< order", "&lt; order")
+    path = host.root / f"{name}.xml"
+    path.write_text(xml)
+    host.virsh("define", str(path))
+    host.virsh("start", name)
+    return host.virsh("domuuid", name)
