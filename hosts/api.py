@@ -6,7 +6,7 @@ from ninja import Query, Router
 from ninja.responses import Status
 
 from hosts import access, queries, services
-from hosts.json import host_json, pool_json, volume_json
+from hosts.json import host_json
 from hosts.models import Host
 from hosts.networks import api as networks
 from hosts.shapes import (
@@ -14,10 +14,9 @@ from hosts.shapes import (
     HostOut,
     HostPatch,
     MaintenanceIn,
-    PoolOut,
     SeriesOut,
-    VolumeOut,
 )
+from hosts.storage import api as storage
 from kvmweb import doors, samples
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
@@ -29,9 +28,8 @@ router = Router(tags=["hosts"])  # below hosts/
 parts = Router(tags=["hosts"])  # below the root: pools/, volumes/, networks/
 router.add_router("", networks.router)
 parts.add_router("", networks.parts)
-
-_PARTS = {"name": "name"}
-_VOLUMES = {"name": "name", "capacity_bytes": "capacity_bytes"}
+router.add_router("", storage.router)
+parts.add_router("", storage.parts)
 
 
 @router.get("", response=doors.Page[HostOut], url_name="hosts")
@@ -120,40 +118,6 @@ def stats(request: UserRequest, host_id: int, range: str = "1h") -> Series:
     """A host's numbers over 1h, 6h, 1d, 7d, 30d or 1y."""
     host = access.host(request.user, host_id, Right.SEE_HOSTS)
     return samples.host_series(host.pk, range)
-
-
-@router.get("{int:host_id}/pools/", response=doors.Page[PoolOut], url_name="host-pools")
-@door(Right.SEE_HOSTS)
-def pools(
-    request: UserRequest, host_id: int, query: Query[doors.PageQuery]
-) -> dict[str, Any]:
-    """The storage pools of a host."""
-    host = access.host(request.user, host_id, Right.SEE_HOSTS)
-    rows = queries.pools(host)
-    page = doors.paged(rows, query, ordering=_PARTS, search=["name", "target"])
-    return page | {"items": [pool_json(pool) for pool in page["items"]]}
-
-
-@parts.get(
-    "pools/{int:pool_id}/volumes/",
-    response=doors.Page[VolumeOut],
-    url_name="pool-volumes",
-)
-@door(Right.SEE_HOSTS)
-def volumes(
-    request: UserRequest, pool_id: int, query: Query[doors.PageQuery]
-) -> dict[str, Any]:
-    """The volumes of a pool."""
-    rows = queries.volumes(access.pool(request.user, pool_id, Right.SEE_HOSTS))
-    page = doors.paged(rows, query, ordering=_VOLUMES, search=["name", "path"])
-    return page | {"items": [volume_json(volume) for volume in page["items"]]}
-
-
-@parts.get("volumes/{int:volume_id}/", response=VolumeOut, url_name="volume")
-@door(Right.SEE_HOSTS)
-def volume(request: UserRequest, volume_id: int) -> dict[str, Any]:
-    """One volume."""
-    return volume_json(access.volume(request.user, volume_id, Right.SEE_HOSTS))
 
 
 def _whole(host: Host) -> dict[str, Any]:

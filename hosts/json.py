@@ -1,9 +1,9 @@
-"""Hosts, pools, volumes and networks as the API and live pages say them."""
+"""Hosts and networks as the API and live pages say them."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from hosts.models import Host, Network, Pool, Volume
+from hosts.models import Host, Network
 
 
 def host_json(host: Host) -> dict[str, Any]:
@@ -49,40 +49,6 @@ def host_json(host: Host) -> dict[str, Any]:
         "checked_at": moment(host.checked_at),
         "url": f"/api/v1/hosts/{host.pk}/",
         "page": host.get_absolute_url(),
-    }
-
-
-def pool_json(pool: Pool) -> dict[str, Any]:
-    """A storage pool."""
-    return {
-        "id": pool.pk,
-        "host": pool.host_id,
-        "uuid": str(pool.uuid),
-        "name": pool.name,
-        "type": pool.type,
-        "active": pool.active,
-        "autostart": pool.autostart,
-        "persistent": pool.persistent,
-        "target": pool.target,
-        "capacity_bytes": pool.capacity_bytes,
-        "allocation_bytes": pool.allocation_bytes,
-        "available_bytes": pool.available_bytes,
-        "problem": pool.problem,
-    }
-
-
-def volume_json(volume: Volume) -> dict[str, Any]:
-    """A volume of a pool."""
-    return {
-        "id": volume.pk,
-        "pool": volume.pool_id,
-        "name": volume.name,
-        "key": volume.key,
-        "path": volume.path,
-        "format": volume.format,
-        "capacity_bytes": volume.capacity_bytes,
-        "allocation_bytes": volume.allocation_bytes,
-        "backing_path": volume.backing_path,
     }
 
 

@@ -149,38 +149,6 @@ class HostOut(Schema):
     page: str
 
 
-class PoolOut(Schema):
-    """A storage pool."""
-
-    id: int
-    host: int
-    uuid: UUID
-    name: str
-    type: str
-    active: bool
-    autostart: bool
-    persistent: bool
-    target: str
-    capacity_bytes: int
-    allocation_bytes: int
-    available_bytes: int
-    problem: str
-
-
-class VolumeOut(Schema):
-    """A volume of a pool."""
-
-    id: int
-    pool: int
-    name: str
-    key: str
-    path: str
-    format: str
-    capacity_bytes: int
-    allocation_bytes: int
-    backing_path: str
-
-
 class LeaseOut(Schema):
     """An address that a network gave out."""
 

@@ -6,6 +6,7 @@ from hosts import views
 
 urlpatterns = [
     path("", include("hosts.networks.urls")),
+    path("", include("hosts.storage.urls")),
     path("hosts/", views.listing, name="hosts"),
     path("hosts/new/", views.new, name="host-new"),
     path("hosts/<int:pk>/", views.detail, name="host"),

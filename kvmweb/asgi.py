@@ -1,10 +1,11 @@
-"""The one way in: pages and API to Django, each socket to its own application.
+"""The one way in: pages and API to Django, sockets and contents to their applications.
 
 Uvicorn hands every request here. A socket's query string is taken out of what the
 server logs, because tokens and tickets travel in it.
 """
 
 import os
+import re
 from typing import Any
 
 from django.conf import settings
@@ -21,11 +22,16 @@ SOCKETS = {
     "/ws/live/": "kvmweb.live.consumer.live",
     "/ws/console/": "guests.consumers.console",
 }
+# What is passed on as it comes, without an end in sight: no limit of a body's size.
+_CONTENT = re.compile(r"/api/v1/volumes/\d+/content/")
+contents = import_string("hosts.storage.streaming.Content")(django)
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Serve one HTTP request or one socket."""
-    if scope["type"] == "http":
+    if scope["type"] == "http" and _CONTENT.fullmatch(scope["path"]):
+        await contents(scope, receive, send)
+    elif scope["type"] == "http":
         await pages(scope, receive, send)
     elif scope["type"] == "websocket":
         await _socket(scope, receive, send)

@@ -153,7 +153,9 @@ def restore(volume: Volume, *, by: User, address: str = "") -> Volume:
     return volume
 
 
-def upload(volume: Volume, *, by: User, address: str = "") -> Operation:
+def upload(
+    volume: Volume, *, length_bytes: int | None = None, by: User, address: str = ""
+) -> Operation:
     """Fill it with what is about to be sent; what is in it now is replaced at the end.
 
     Raises Conflict when it is not ready, or anybody uses it.
@@ -162,10 +164,18 @@ def upload(volume: Volume, *, by: User, address: str = "") -> Operation:
     holdings.need_ready(volume)
     sharing = Sharing(volume.pool.host, [volume.path])
     guarding.need_free(sharing, [volume.path], f"write over {volume.name}")
+    made_as = _made_as(volume)
     params = _about(volume) | {
-        "format": _made_as(volume),
+        "format": made_as,
         "capacity_bytes": volume.capacity_bytes,
+        "length_bytes": length_bytes,
     }
+    if length_bytes and made_as == "raw" and length_bytes > volume.capacity_bytes:
+        sentence = (
+            f"The file has {length_bytes} bytes, and {volume.name} has room for "
+            f"{volume.capacity_bytes}."
+        )
+        raise Invalid(sentence, errors={"content": [sentence]})
     return _claiming("volume.upload", volume, params, by, address, _CONTENT_EXPIRES_S)
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 
+from hosts.storage.content import HEADER, MARK
 from hosts.storage.passing import socket_of
 from kvmweb.doors import problem
 from kvmweb.errors import AppError, HostError, Unavailable
@@ -30,8 +31,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MARK = "kvmweb.content"  # in the scope: the view may begin, the content follows
-HEADER = "X-Kvmweb-Operation"  # from the view to here; it never leaves
 _COME_S = 20.0
 _ANSWER_S = 90.0  # the host may still write what it was sent
 _DRAINED_BYTES = 64 << 20

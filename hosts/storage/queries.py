@@ -1,0 +1,136 @@
+"""Reading pools and volumes: each list costs a fixed number of queries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Count, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from hosts.models import Host, Pool, Volume
+from hosts.storage import users
+from hosts.storage.models import Holding
+from hosts.storage.users import User
+
+STATES = ("ready", "building", "trash", "all")
+ORDERINGS: dict[str, str | Sequence[str]] = {
+    "name": "name",
+    "format": ("format", "name"),
+    "capacity_bytes": ("capacity_bytes", "name"),
+    "allocation_bytes": ("allocation_bytes", "name"),
+}
+SEARCHED = ("name", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A volume with what is known of it."""
+
+    volume: Volume
+    state: str
+    held: Holding | None
+    users: list[User] = field(default_factory=list)
+
+    @property
+    def format(self) -> str:
+        """As we know it, else as its host sees it."""
+        known = self.held.format if self.held else ""
+        return known or self.volume.format
+
+    @property
+    def known_bytes(self) -> int:
+        """What it really takes, for a bar."""
+        return min(self.volume.allocation_bytes, self.volume.capacity_bytes)
+
+
+def pools(host: Host) -> QuerySet[Pool]:
+    """Its pools by name, with `volumes_total` and `provisioned_bytes`."""
+    return counted(host.pools.all()).select_related("host").order_by("name")
+
+
+def counted(rows: QuerySet[Pool]) -> QuerySet[Pool]:
+    """The same pools with how many volumes they have, and how large these may get."""
+    return rows.annotate(
+        volumes_total=Count("volumes"),
+        provisioned_bytes=Coalesce(Sum("volumes__capacity_bytes"), 0),
+    )
+
+
+def one(pool: Pool) -> Pool:
+    """The same pool, counted."""
+    return counted(Pool.objects.filter(pk=pool.pk)).select_related("host").get()
+
+
+def volumes(
+    rows: QuerySet[Volume], *, state: str = "", unused: bool | None = None
+) -> QuerySet[Volume]:
+    """Those in this state ("": all but the trash), and used by nobody if asked so."""
+    rows = rows.select_related("pool__host").order_by("name", "pk")
+    held = _held(rows)
+    by_state = {
+        word: [pk for pk, row in held.items() if row.state == word]
+        for word in ("building", "trash")
+    }
+    if state in by_state:
+        rows = rows.filter(pk__in=by_state[state])
+    elif state == "ready":
+        rows = rows.exclude(pk__in=by_state["building"] + by_state["trash"])
+    elif state != "all":
+        rows = rows.exclude(pk__in=by_state["trash"])
+    if unused is not None:
+        used = _used(rows)
+        rows = rows.exclude(pk__in=used) if unused else rows.filter(pk__in=used)
+    return rows
+
+
+def shown(rows: Iterable[Volume]) -> list[Shown]:
+    """The same volumes with what is known of each and who uses it."""
+    found = list(rows)
+    held = _held_of(found)
+    told = _users_of(found)
+    return [
+        Shown(
+            volume,
+            _state(held.get(volume.pk)),
+            held.get(volume.pk),
+            told.get(volume.pk, []),
+        )
+        for volume in found
+    ]
+
+
+def _state(row: Holding | None) -> str:
+    return row.state if row else Holding.State.READY
+
+
+def _users_of(found: Sequence[Volume]) -> dict[int, list[User]]:
+    pools = {volume.pool_id: volume.pool for volume in found}
+    told: dict[int, list[User]] = {}
+    for pool in pools.values():
+        mine = [volume for volume in found if volume.pool_id == pool.pk]
+        told |= users.of_volumes(pool, mine)
+    return told
+
+
+def _used(rows: QuerySet[Volume]) -> list[int]:
+    told = _users_of(list(rows))
+    return [pk for pk, found in told.items() if found]
+
+
+def _held(rows: QuerySet[Volume]) -> dict[int, Holding]:
+    """What is known of any of these volumes; few have a state of their own."""
+    odd = Holding.objects.exclude(state=Holding.State.READY)
+    return _matched(rows.filter(path__in=odd.values("path")), odd)
+
+
+def _held_of(found: Sequence[Volume]) -> dict[int, Holding]:
+    paths = [volume.path for volume in found]
+    return _matched(found, Holding.objects.filter(path__in=paths))
+
+
+def _matched(found: Iterable[Volume], rows: QuerySet[Holding]) -> dict[int, Holding]:
+    by_place = {(row.host_id, row.path): row for row in rows}
+    return {
+        volume.pk: by_place[volume.pool.host_id, volume.path]
+        for volume in found
+        if (volume.pool.host_id, volume.path) in by_place
+    }
