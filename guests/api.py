@@ -11,6 +11,7 @@ from ninja.responses import Status
 from guests import access, console_api, queries, reading, services
 from guests.actions import KINDS
 from guests.creation import api as creation_api
+from guests.hardware import api as hardware_api
 from guests.json import for_user, guest_json, guests_json
 from guests.schemas import (
     EditIn,
@@ -29,6 +30,7 @@ from kvmweb.operations.models import Operation
 
 router = Router(tags=["guests"])
 router.add_router("", console_api.router)
+router.add_router("", hardware_api.router)
 router.add_router("", creation_api.router)
 router.post("", response={202: OperationOut}, url_name="guests")(creation_api.create)
 

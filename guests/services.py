@@ -1,5 +1,6 @@
 """What a person can ask of a guest: decide, write down an operation, return at once."""
 
+from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
@@ -34,7 +35,7 @@ def act(guest: Guest, action: str, *, by: User, address: str = "") -> Operation:
     if refused := _refusal(guest, action):
         raise Conflict(refused)
     _need_host(guest, by)
-    return _submit(f"guest.{action}", guest, by, address)
+    return submit_for(f"guest.{action}", guest, by, address)
 
 
 def start(guest: Guest, *, by: User, address: str = "") -> Operation:
@@ -100,7 +101,7 @@ def set_autostart(
     _need_host(guest, by)
     if not guest.persistent:
         raise Conflict(f"{guest.name} is transient: it cannot start with its host.")
-    return _submit("guest.autostart", guest, by, address, {"enabled": enabled})
+    return submit_for("guest.autostart", guest, by, address, {"enabled": enabled})
 
 
 def edit(
@@ -128,10 +129,10 @@ def edit(
             need_changeable(guest, by)
             params = checks.hardware(guest, hardware, by=by) | {"when": when}
             params["words"] = wanted.for_host()
-            operation = _submit("guest.change", guest, by, address, params)
+            operation = submit_for("guest.change", guest, by, address, params)
         elif told := wanted.for_host():
             need_changeable(guest, by)
-            operation = _submit("guest.edit", guest, by, address, told)
+            operation = submit_for("guest.edit", guest, by, address, told)
         if ours := edits.apply(guest, wanted):
             details = {name: getattr(wanted, name) for name in ours}
             audit.record(
@@ -163,7 +164,7 @@ def delete(guest: Guest, *, volumes: bool, by: User, address: str = "") -> Opera
         "volumes": [fate.path for fate in fates if fate.deleted],
         "kept": [{"path": it.path, "why": it.why} for it in fates if not it.deleted],
     }
-    return _submit("guest.delete", guest, by, address, params)
+    return submit_for("guest.delete", guest, by, address, params)
 
 
 def fates(guest: Guest) -> tuple[list[Fate], str]:
@@ -229,13 +230,14 @@ def need_changeable(guest: Guest, by: User) -> None:
     _need_host(guest, by)
 
 
-def _submit(
+def submit_for(
     kind: str,
     guest: Guest,
     by: User,
     address: str,
-    params: dict[str, object] | None = None,
+    params: dict[str, Any] | None = None,
 ) -> Operation:
+    """An operation on the guest, where it is now. Raises Conflict when it is busy."""
     return submit(
         kind,
         by=by,

@@ -105,10 +105,20 @@ class Machine:
             return True
         raise Conflict(f"Somebody else keeps changing {self.name}; try again later.")
 
-    def plug(self, device: N, find: Find[N], add: Callable[[Domain, N], None]) -> str:
-        """Give it a device, in what runs too; why only at its next start, or ""."""
-        before, why = self.live, ""
-        if before is not None and find(before) is None:
+    def plug(
+        self,
+        device: N,
+        find: Find[N],
+        add: Callable[[Domain, N], None],
+        *,
+        unless: str = "",
+    ) -> str:
+        """Give it a device, in what runs too; why only at its next start, or "".
+
+        `unless` is why what runs cannot take it, where that is known.
+        """
+        before, why = self.live, unless
+        if before is not None and find(before) is None and not unless:
             why = self.try_live(changes.attach_device, str(device))
         if self.config is None and why:
             raise Conflict(f"{self.name} is transient and cannot take it now: {why}")

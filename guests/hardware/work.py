@@ -32,6 +32,17 @@ def change(run: Run) -> dict[str, Any]:
     return result
 
 
+def outcome(run: Run, what: str, done: str, why: str, **about: Any) -> dict[str, Any]:
+    """The operation's result, and its sentence: done, or done at the next start and why."""
+    name = run.operation.guest_name
+    if why:
+        run.log(why)
+        run.say(f"{name}: {what} is {done} at its next start. {why}")
+    else:
+        run.say(f"{name}: {what} was {done}.")
+    return {**about, "at_next_start": bool(why)}
+
+
 def sentence(name: str, made: list[str], later: list[str]) -> str:
     """What became of a change, in words."""
     said = f"{name}: {'; '.join(made)}." if made else f"{name} is so already."
