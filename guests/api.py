@@ -12,6 +12,7 @@ from guests import access, console_api, queries, reading, services
 from guests.actions import KINDS
 from guests.creation import api as creation_api
 from guests.hardware import api as hardware_api
+from guests.inside import api as inside_api
 from guests.json import for_user, guest_json, guests_json
 from guests.schemas import (
     EditIn,
@@ -32,6 +33,7 @@ router = Router(tags=["guests"])
 router.add_router("", console_api.router)
 router.add_router("", hardware_api.router)
 router.add_router("", creation_api.router)
+router.add_router("", inside_api.router)
 router.post("", response={202: OperationOut}, url_name="guests")(creation_api.create)
 
 

@@ -19,5 +19,6 @@ class GuestsConfig(AppConfig):
         import_module("guests.creation.work")
         for part in ("images.work", "images.users", "images.tasks"):
             import_module(f"guests.{part}")
+        import_module("guests.inside.work")
         for part in ("snapshots.work", "snapshots.facts"):
             import_module(f"guests.{part}")

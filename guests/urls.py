@@ -3,6 +3,7 @@
 from django.urls import path
 
 from guests import console_views, overview, views
+from guests.inside.urls import urlpatterns as inside
 from guests.snapshots.urls import urlpatterns as snapshots
 
 urlpatterns = [
@@ -15,5 +16,6 @@ urlpatterns = [
     path("guests/<uuid:pk>/delete/", views.delete, name="guest-delete"),
     path("guests/<uuid:pk>/console/", console_views.console, name="guest-console"),
     *snapshots,
+    *inside,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

@@ -17,6 +17,7 @@ from django.views.decorators.http import (
 from guests import access, queries, reading, services
 from guests.actions import KINDS
 from guests.forms import DeleteForm, EditForm
+from guests.inside.queries import inside
 from guests.models import Guest
 from guests.queries import Filters
 from guests.snapshots import queries as snapshots
@@ -58,6 +59,7 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
         "actions": services.offered(guest, request.user, guest.active_operation),
         "guest": reading.shown(guest, request.user),
         "sample": guest.sample,
+        "inside": inside(guest),
         "twins": twins if may(request.user, Right.SEE_HOSTS) else [],
         "operations": reading.operations(guest, request.user),
         "revisions": reading.versions(guest, request.user),

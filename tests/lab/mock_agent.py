@@ -5,13 +5,13 @@ channel open, so that libvirt believes an agent listens. What is said to libvirt
 ours: the truth, a lie, or nothing.
 """
 
+import html
 import json
 import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 from deploy import demo, places
 from deploy.lab_host import LabHost
@@ -87,12 +87,12 @@ def define(host: LabHost, name: str, agent: MockAgent) -> str:
     command = f'rdinit=/bin/busybox console=ttyS0 panic=5 -- sh -c "{HOLD}"'
     xml = f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>96</memory>
       <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{kernel}</kernel>
-        <initrd>{initrd}</initrd><cmdline>{command.replace('"', "&quot;")}</cmdline></os>
+        <initrd>{initrd}</initrd><cmdline>{html.escape(command)}</cmdline></os>
       <features><acpi/></features><on_crash>destroy</on_crash>
       <devices><serial type='pty'/><channel type='unix'>
-        <source mode='connect' path={quoteattr(str(agent.path))}/>
+        <source mode='connect' path="{html.escape(str(agent.path))}"/>
         <target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices>
-      </domain>""".replace("< order", "&lt; order")
+      </domain>"""
     path = host.root / f"{name}.xml"
     path.write_text(xml)
     host.virsh("define", str(path))
