@@ -37,7 +37,7 @@ SILENCE_S = 20.0  # an eye tells something every two seconds
 BACKOFF_S = 1.0
 BACKOFF_MAX_S = 10.0
 AGAIN_S = 1.0  # between two tries to write to a database that is locked or away
-WAKE_S = 1.0  # how soon a wish to stop is noticed
+WAKE_S = 3.0  # how soon a wish to stop is noticed where nothing is heard
 SETTLE_S = 0.05  # no news for so long: what came is summed up
 FULL_LOOK_S = 300.0  # between two looks at everything; the eye notices changes itself
 HEARD_S = 30.0  # how old the time may be at which a host was heard last
@@ -77,7 +77,7 @@ class Attention(threading.Thread):
         self._enough = threading.Event()
 
     def stop(self) -> None:
-        """Ask it to end: it does within a second, or at once when its eye is killed."""
+        """Ask it to end: it does with the next news, or at once when its eye is killed."""
         self._enough.set()
 
     def run(self) -> None:

@@ -1,7 +1,7 @@
 """Which hosts are this watcher's: leases on their rows, on the database's clock.
 
 Those who live share the hosts evenly. A lease lasts ten seconds and is renewed every
-three; what nobody holds is taken by who has less than its share, by compare-and-set.
+four; what nobody holds is taken by who has less than its share, by compare-and-set.
 """
 
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
-from django.db import DEFAULT_DB_ALIAS, connection
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import (
     BooleanField,
     DateTimeField,
@@ -24,7 +24,7 @@ from django.db.models.sql import UpdateQuery
 from hosts.models import Host, Watcher
 
 LEASE = timedelta(seconds=10)
-RENEW_S = 3.0
+RENEW_S = 3.5  # with every second turn
 FORGET = timedelta(hours=1)
 
 _FREE = Q(watcher="") | Q(watched_until=None) | Q(watched_until__lt=Now())
@@ -70,7 +70,7 @@ class Leases:
     def turn(self) -> dict[int, Wanted]:
         """Renew when it is time, give away or take hosts, and say which are ours now.
 
-        To be called every second. Raises what the database raises.
+        To be called every two seconds. Raises what the database raises.
         """
         now = time.monotonic()
         if due := now - self._renewed_at >= RENEW_S:
@@ -98,6 +98,7 @@ class Leases:
         Host.objects.filter(watcher=self.name).update(watcher="", watched_until=None)
         Watcher.objects.filter(name=self.name).delete()
 
+    @transaction.atomic
     def _live(self) -> None:
         if not self._live_on.run():
             Watcher.objects.filter(alive_until__lt=Now() - FORGET).delete()

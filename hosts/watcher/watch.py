@@ -16,7 +16,7 @@ from kvmweb.virt.connection import close_all
 
 log = logging.getLogger(__name__)
 
-TURN_S = 1.0  # how soon a host that was added, edited or removed is noticed
+TURN_S = 2.0  # how soon a host that was added, edited or removed is noticed
 GOODBYE_S = 3.0
 
 

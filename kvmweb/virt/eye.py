@@ -20,7 +20,7 @@ from kvmweb.virt.abilities import Surroundings
 from kvmweb.virt.addresses import AddressBook
 from kvmweb.virt.around import Around
 from kvmweb.virt.events import Kind, Wake, listening
-from kvmweb.virt.looking import Picture
+from kvmweb.virt.looking import STARTS, Picture
 from kvmweb.virt.opening import open_libvirt
 from kvmweb.virt.places import Place
 from kvmweb.virt.pulse import Pulse
@@ -30,6 +30,7 @@ from kvmweb.virt.ticks import PackedTick
 from kvmweb.virt.types import (
     Address,
     DomainSeen,
+    DomainState,
     DomainVanished,
     FullLook,
     Lost,
@@ -46,7 +47,8 @@ SILENCE_S = 10.0  # a host that answers no small call for so long hangs
 _ASK_EVERY = 3  # rounds
 _HEART_S = 3.0
 _STORAGE_S = 30.0
-_NETWORKS_S = 5.0  # leases are not announced
+_NETWORKS_S = 30.0
+_LEASES_S = 5.0  # they are not announced
 _AROUND_S = 60.0
 _PLACES_WAIT_S = 5.0
 _abandoned: list[ExitStack] = []  # connections whose closing would hang
@@ -170,19 +172,19 @@ class _Eye:
             lambda: storage.look(side.shared()),
             self._tell_pools,
             self._lost,
-            every_s=_STORAGE_S,
+            every_s=lambda: _STORAGE_S,
         )
         self._networks: Place[tuple[NetworkFacts, ...]] = Place(
             lambda: networks.look(conn),
             self._tell_networks,
             self._lost,
-            every_s=_NETWORKS_S,
+            every_s=self._networks_s,
         )
         self._around: Place[Surroundings] = Place(
             Around(side.shared).look,
             lambda seen: self._teller.tell(SurroundingsSeen(seen)),
             self._lost,
-            every_s=_AROUND_S,
+            every_s=lambda: _AROUND_S,
         )
         self._pulse = Pulse(
             side.own,
@@ -268,6 +270,8 @@ class _Eye:
         """Look again at what this is about. Never waits."""
         if wake.kind == Kind.DOMAIN:
             self._picture.wake(wake.uuid, wake.word)
+            if wake.word in STARTS:
+                self._networks.wake()  # it may ask for an address
         elif wake.kind == Kind.POOL:
             self._storage.wake()
         else:
@@ -326,6 +330,14 @@ class _Eye:
                 )
             )
         self._answered_at = time.monotonic()
+
+    def _networks_s(self) -> float:
+        """How long till the next look: a guest that runs may get a lease any time."""
+        waiting = any(
+            facts.state == DomainState.RUNNING and facts.nics
+            for facts in list(self._picture.facts.values())
+        )
+        return _LEASES_S if waiting else _NETWORKS_S
 
     def _tell_domain(self, news: DomainSeen | DomainVanished) -> None:
         if self._shown:  # else it is in the first full look

@@ -63,7 +63,7 @@ _NOTABLE = (
     "crashed",
 )
 _RANK = {word: rank for rank, word in enumerate(_NOTABLE, 1)}
-_STARTS = {"started", "restored", "reverted"}
+STARTS = {"started", "restored", "reverted"}
 _ON = {
     DomainState.RUNNING,
     DomainState.PAUSED,
@@ -197,7 +197,7 @@ class Picture:
             return
         with self.lock:
             self._looked[uuid] = now
-            if due.word in _STARTS and facts.state in _ON:
+            if due.word in STARTS and facts.state in _ON:
                 self._started[uuid] = heard_at
             elif facts.state not in _ON:
                 self._started.pop(uuid, None)

@@ -22,7 +22,7 @@ class Place(Generic[T]):
         tell: Callable[[T], None],
         lost: Callable[[HostUnreachable], None],
         *,
-        every_s: float,
+        every_s: Callable[[], float],
     ) -> None:
         self._look, self._tell, self._lost, self._every_s = look, tell, lost, every_s
         self._woken = threading.Event()
@@ -57,7 +57,7 @@ class Place(Generic[T]):
                 return
             except AppError:  # not this time; the host will say so elsewhere
                 self._seen.set()
-            if self._woken.wait(self._every_s) and not self._ended:
+            if self._woken.wait(self._every_s()) and not self._ended:
                 threading.Event().wait(_COALESCE_S)
 
     def _take(self, value: T) -> None:
