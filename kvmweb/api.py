@@ -114,6 +114,7 @@ api.add_router("operations/", "kvmweb.operations.api.router", tags=["operations"
 api.add_router("hosts/", "hosts.api.router", tags=["hosts"])
 api.add_router("", "hosts.api.parts", tags=["hosts"])
 api.add_router("guests/", "guests.api.router", tags=["guests"])
+api.add_router("images/", "guests.images.api.router", tags=["images"])
 api.add_router("guests/", "guests.snapshots.api.router", tags=["guests"])
 
 

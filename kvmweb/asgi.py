@@ -23,7 +23,7 @@ SOCKETS = {
     "/ws/console/": "guests.consumers.console",
 }
 # What is passed on as it comes, without an end in sight: no limit of a body's size.
-_CONTENT = re.compile(r"/api/v1/volumes/\d+/content/")
+_CONTENT = re.compile(r"/api/v1/(?:volumes|images)/\d+/content/")
 contents = import_string("hosts.storage.streaming.Content")(django)
 
 

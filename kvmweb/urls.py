@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("kvmweb.operations.urls")),
     path("", include("hosts.urls")),
     path("", include("guests.urls")),
+    path("", include("guests.images.urls")),
 ]
 handler400 = "kvmweb.answers.bad_request"
 handler404 = "kvmweb.answers.not_found"

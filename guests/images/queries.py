@@ -1,15 +1,16 @@
 """Reading images: each list costs a fixed number of queries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from guests.images import access
 from guests.images.models import Image, ImageCopy
 from hosts import access as host_access
-from hosts.models import Host, Pool
+from hosts.models import Host, Pool, Volume
+from hosts.storage.models import Holding
 from kvmweb.accounts.models import User
 from kvmweb.doors import ordered
 
@@ -50,6 +51,20 @@ def upload_pools(user: User) -> Iterable[Pool]:
     hosts = host_access.visible(user).filter(state=Host.State.UP)
     rows = Pool.objects.filter(active=True, host__in=hosts, type__in=FILES)
     return rows.select_related("host").order_by("host__name", "name")
+
+
+def volumes(user: User, formats: Collection[str]) -> QuerySet[Volume]:
+    """The volumes of these formats that an image could be made of, by host and name."""
+    hosts = host_access.visible(user).filter(state=Host.State.UP)
+    rows = Volume.objects.filter(pool__host__in=hosts, pool__type__in=FILES)
+    held = Holding.objects.exclude(state=Holding.State.READY)
+    held = held.filter(host=OuterRef("pool__host"), path=OuterRef("path"))
+    copies = ImageCopy.objects.filter(
+        host=OuterRef("pool__host"), path=OuterRef("path")
+    )
+    rows = rows.filter(~Exists(held), ~Exists(copies), format__in=formats)
+    rows = rows.filter(backing_path="").select_related("pool__host")
+    return rows.order_by("pool__host__name", "pool__name", "name")
 
 
 # Pools of files: what stands on an image is a qcow2 file beside it.

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from guests.creation import osinfo
 from guests.images.copying import ensure
 from guests.images.models import Image, ImageCopy
 from hosts.access import need_up
@@ -21,14 +22,22 @@ from kvmweb.errors import Conflict, Invalid
 from kvmweb.operations.models import Operation
 from kvmweb.operations.services import submit
 
-__all__ = ["add", "add_upload", "delete", "edit", "ensure", "register", "uploaded"]
+__all__ = [
+    "add",
+    "add_upload",
+    "delete",
+    "edit",
+    "ensure",
+    "register",
+    "upload",
+    "uploaded",
+]
 
 FORMATS = ("qcow2", "raw", "vmdk")
 LARGEST_BYTES = 2**53
 _FIRST_BYTES = 1 << 20  # of a volume whose file grows as it is written
 _NAME = re.compile(r"[^\0-\x1f\x7f]{1,100}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,49}|")
-_OS = re.compile(r"[a-z]+://[a-z0-9./_+-]{1,200}|[a-z0-9][a-z0-9._+-]{0,60}|")
 _OVA = (
     "An OVA is a tar archive with a VMDK in it: unpack it (tar xf) and upload that "
     "VMDK. The page of images does this by itself."
@@ -82,7 +91,7 @@ def add(about: About, volume: Volume, *, by: User, address: str = "") -> Operati
 
 
 def add_upload(
-    about: About, upload: Upload, *, by: User, address: str = ""
+    about: About, wanted: Upload, *, by: User, address: str = ""
 ) -> tuple[Image, Operation]:
     """An image that waits for its content, and what makes the volume for that.
 
@@ -90,49 +99,55 @@ def add_upload(
     Raises Invalid and Conflict like `add`.
     """
     about = _checked(about)
-    _check_upload(upload)
+    _check_upload(wanted)
     with transaction.atomic():
         image = _created(about, State.AWAITING, by)
-        name = upload.name or f"image-upload-{image.pk}.{upload.format}"
-        capacity = upload.size_bytes if upload.format == "raw" else _FIRST_BYTES
-        new = storage.New(name, upload.format, capacity or _FIRST_BYTES)
-        operation = storage.create(upload.pool, new, by=by, address=address)
-        image.operation, image.format = operation.pk, upload.format
+        name = wanted.name or f"image-upload-{image.pk}.{wanted.format}"
+        capacity = wanted.size_bytes if wanted.format == "raw" else _FIRST_BYTES
+        new = storage.New(name, wanted.format, capacity or _FIRST_BYTES)
+        operation = storage.create(wanted.pool, new, by=by, address=address)
+        _tell(operation, image)
+        image.operation, image.format = operation.pk, wanted.format
         image.save(update_fields=["operation", "format"])
-        _copy(image, upload.pool, path_of(upload.pool, name), ours=True)
+        _copy(image, wanted.pool, path_of(wanted.pool, name), ours=True)
         _record("image.add", image, by, address, {"upload": name})
     return image, operation
+
+
+def upload(
+    image: Image, *, length_bytes: int | None = None, by: User, address: str = ""
+) -> Operation:
+    """Take the content that is about to be sent. Raises Conflict like `register`."""
+    volume = _volume_of(image)
+    operation = storage.upload(
+        volume, length_bytes=length_bytes, by=by, address=address
+    )
+    _tell(operation, image)
+    return operation
 
 
 def register(image: Image, *, by: User | None, address: str = "") -> Operation:
     """Have what was uploaded read, checked and, where needed, converted.
 
-    Raises Conflict when it waits for no content, or its volume is not whole.
+    Raises Conflict when it waits for no content, or nothing has come yet.
     """
     with transaction.atomic():
         row = Image.objects.select_for_update().get(pk=image.pk)
-        copy = row.copies.select_related("pool__host").first()
-        if row.state != State.AWAITING or copy is None or copy.pool is None:
-            raise Conflict(f"The image {row} waits for no content.")
-        need_up(copy.host)
-        volume = Volume.objects.filter(pool=copy.pool, path=copy.path).first()
-        if volume is None:
-            raise Conflict(
-                f"The volume for {row} is not there yet.", hint="Try again in a moment."
-            )
-        holdings.need_ready(volume)
-        return _register(row, copy.pool, copy.path, row.format, by, address)
+        volume = _volume_of(row)
+        if _upload_of(row) is None:
+            raise Conflict(f"Nothing was uploaded for {row} yet.")
+        return _register(row, volume.pool, volume.path, row.format, by, address)
 
 
 def uploaded() -> list[Operation]:
     """Register the images whose content has come since; asked for every few seconds."""
     begun = []
     for image in Image.objects.filter(state=State.AWAITING).order_by("pk")[:100]:
-        upload = _upload_of(image)
-        if upload is None:
+        sent = _upload_of(image)
+        if sent is None:
             continue
         try:
-            by, address = upload.requested_by, upload.address
+            by, address = sent.requested_by, sent.address
             begun.append(register(image, by=by, address=address))
         except Conflict:
             continue  # its host is away, or its row has not come: next time
@@ -202,6 +217,22 @@ def _need_idle(image: Image) -> None:
         )
 
 
+def _volume_of(image: Image) -> Volume:
+    """The ready volume that waits for its content. Raises Conflict."""
+    copy = image.copies.select_related("host").first()
+    if image.state != State.AWAITING or copy is None:
+        raise Conflict(f"The image {image} waits for no content.")
+    need_up(copy.host)
+    rows = Volume.objects.select_related("pool__host").filter(path=copy.path)
+    volume = rows.filter(pool=copy.pool_id).first()
+    if volume is None:
+        raise Conflict(
+            f"The volume for {image} is not there yet.", hint="Try again in a moment."
+        )
+    holdings.need_ready(volume)
+    return volume
+
+
 def _upload_of(image: Image) -> Operation | None:
     """The upload into its volume that has ended well."""
     copy = image.copies.first()
@@ -217,7 +248,7 @@ def _upload_of(image: Image) -> Operation | None:
 
 
 def _checked(about: About) -> About:
-    """The same without white space around it. Raises Invalid naming each fault."""
+    """The same, its system by its full id. Raises Invalid naming each fault."""
     about = replace(
         about,
         name=about.name.strip(),
@@ -229,8 +260,10 @@ def _checked(about: About) -> About:
         errors["name"] = ["A name is one line of up to 100 characters."]
     if not _VERSION.fullmatch(about.version):
         errors["version"] = ["Use up to 50 letters, digits, dots and dashes."]
-    if not _OS.fullmatch(about.os):
-        errors["os"] = ["Name a system as osinfo does: http://debian.org/debian/12."]
+    try:
+        about = replace(about, os=osinfo.full_id(about.os))
+    except Invalid as error:
+        errors["os"] = [error.detail]
     if not 0 <= about.min_disk_bytes <= LARGEST_BYTES:
         errors["min_disk_bytes"] = [f"Give from 0 to {LARGEST_BYTES} bytes."]
     if errors:
@@ -238,15 +271,15 @@ def _checked(about: About) -> About:
     return about
 
 
-def _check_upload(upload: Upload) -> None:
+def _check_upload(wanted: Upload) -> None:
     errors: dict[str, list[str]] = {}
-    if upload.format == "ova":
+    if wanted.format == "ova":
         errors["format"] = [_OVA]
-    elif upload.format not in FORMATS:
+    elif wanted.format not in FORMATS:
         errors["format"] = [f"Upload one of {', '.join(FORMATS)}."]
-    if upload.format == "raw" and not upload.size_bytes:
+    if wanted.format == "raw" and not wanted.size_bytes:
         errors["size_bytes"] = ["Say how many bytes the raw file has."]
-    if upload.size_bytes and not 0 < upload.size_bytes <= LARGEST_BYTES:
+    if wanted.size_bytes and not 0 < wanted.size_bytes <= LARGEST_BYTES:
         errors["size_bytes"] = [f"Give from 1 to {LARGEST_BYTES} bytes."]
     if errors:
         raise Invalid(" ".join(each[0] for each in errors.values()), errors=errors)
@@ -300,11 +333,18 @@ def _register(
         address=address,
         expires_s=None,
     )
+    _tell(operation, image)
     image.state, image.operation = State.BUILDING, operation.pk
     image.save(update_fields=["state", "operation"])
     ImageCopy.objects.filter(image=image, host=host).update(operation=operation.pk)
     claim(operation, host, [path], destroys=True)
     return operation
+
+
+def _tell(operation: Operation, image: Image) -> None:
+    """Have the operation say from the beginning which image it is about."""
+    operation.result = operation.result | {"image": image.pk}
+    Operation.objects.filter(pk=operation.pk).update(result=operation.result)
 
 
 def _record(

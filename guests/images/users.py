@@ -8,7 +8,7 @@ from hosts.storage.users import Asked, User, users
 def images(asked: Asked) -> dict[str, list[User]]:
     """The images whose content lies at these paths, as their users."""
     rows = ImageCopy.objects.filter(host__in=asked.hosts, path__in=list(asked.called))
-    rows = rows.exclude(image__state__in=(Image.State.DELETING, Image.State.FAILED))
+    rows = rows.filter(image__state__in=(Image.State.BUILDING, Image.State.READY))
     found: dict[str, list[User]] = {}
     for row in rows.select_related("image"):
         image = row.image

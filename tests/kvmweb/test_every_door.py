@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
+from guests.images.models import Image
 from guests.models import Guest
 from guests.snapshots.models import Snapshot
 from hosts.models import Host, Network, Pool, Volume
@@ -99,6 +100,7 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "volume": volume.pk,
         "network": network.pk,
         "mac": "52:54:00:00:00:01",
+        "image": Image.objects.create(name="i", state="ready").pk,
         "guest": GUEST,
         "operation": OPERATION,
         "user": someone.pk,
@@ -114,6 +116,7 @@ IDS = {
     "volume_id": "volume",
     "network_id": "network",
     "mac": "mac",
+    "image_id": "image",
     "uuid": "guest",
     "operation_id": "operation",
     "user_id": "user",
