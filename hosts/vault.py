@@ -62,19 +62,6 @@ def open_text(sealed: str) -> str:
         ) from error
 
 
-def seal_text(text: str) -> str:
-    """Any text as one that only the key opens."""
-    return _cipher().encrypt(text.encode()).decode()
-
-
-def open_text(sealed: str) -> str:
-    """What was sealed. Raises Unavailable when the key is another one."""
-    try:
-        return _cipher().decrypt(sealed.encode()).decode()
-    except InvalidToken as error:
-        raise Unavailable("This was encrypted with another key.") from error
-
-
 def _cipher() -> Fernet:
     digest = hashlib.sha256(f"hosts.vault:{settings.SECRETS_KEY}".encode()).digest()
     return Fernet(base64.urlsafe_b64encode(digest))
