@@ -15,8 +15,29 @@ from django.test import Client
 from tests.environment import FOLDER
 from tests.waiting import until
 
+# What shares a lab or a product is done by one process, one after the other; the
+# longest begin first. Everything else goes file by file to whoever is free.
+_TOGETHER = ("lab/", "test_on_postgresql.py", "browser/", "deploy/")
+_HERE = Path(__file__).parent
+
 PASSWORD = "a long enough word"
 AUDIT = "accounts_auditentry"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests must run in one process, and put the longest first."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: _rank(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    place = str(item.path.relative_to(_HERE))
+    return next((each for each in _TOGETHER if place.startswith(each)), place)
+
+
+def _rank(group: str) -> int:
+    return _TOGETHER.index(group) if group in _TOGETHER else len(_TOGETHER)
 
 
 @pytest.fixture(scope="session", autouse=True)
