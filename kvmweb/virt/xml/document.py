@@ -154,6 +154,8 @@ class Field(Generic[T]):
             del place.attrib[self.attribute]
             if not (len(place) or len(place.attrib) or place.text):
                 remove(place, above=element)
+        elif place is element:  # its own text; whoever holds it takes it out
+            element.text = None
         else:
             remove(place, above=element)
 
@@ -215,6 +217,8 @@ class Size(Field[int | None]):
     def __set__(self, node: Node, value: int | None) -> None:
         if value is None:
             self.write(node.element, None)
+            if not self.steps:
+                node.element.attrib.pop("unit", None)
             return
         unit, amount = ("b", value) if value % 1024 else ("KiB", value // 1024)
         self.write(node.element, str(amount))
