@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse
 from ninja import Query, Router
 from ninja.responses import Status
 
@@ -12,6 +11,7 @@ from guests import access, console_api, queries, reading, services
 from guests.actions import KINDS
 from guests.creation import api as creation_api
 from guests.hardware import api as hardware_api
+from guests.hardware import version_api
 from guests.inside import api as inside_api
 from guests.json import for_user, guest_json, guests_json
 from guests.schemas import (
@@ -32,6 +32,7 @@ from kvmweb.operations.models import Operation
 router = Router(tags=["guests"])
 router.add_router("", console_api.router)
 router.add_router("", hardware_api.router)
+router.add_router("", version_api.router)
 router.add_router("", creation_api.router)
 router.add_router("", inside_api.router)
 router.post("", response={202: OperationOut}, url_name="guests")(creation_api.create)
@@ -103,18 +104,6 @@ def delete(
     )
 
 
-@router.get("{uuid:uuid}/xml/", url_name="guest-xml")
-@door(Right.SEE_XML)
-def xml(request: UserRequest, uuid: UUID, inactive: bool = False) -> HttpResponse:
-    """The libvirt XML of what runs, or what it starts with next; as text."""
-    guest = access.guest(request.user, uuid, Right.SEE_XML)
-    return HttpResponse(
-        reading.document(guest, inactive=inactive),
-        content_type="text/plain; charset=utf-8",
-        headers={"X-Content-Type-Options": "nosniff"},
-    )
-
-
 @router.get(
     "{uuid:uuid}/revisions/",
     response=doors.Page[RevisionOut],
@@ -138,9 +127,10 @@ def revisions(
             "at": moment(each.at),
             "author": each.author,
             "operation": each.operation,
+            "changes": each.changes,
             "xml": each.xml,
         }
-        for each in page["items"]
+        for each in reading.explained(guest, page["items"])
     ]
     return page
 

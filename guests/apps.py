@@ -14,7 +14,7 @@ class GuestsConfig(AppConfig):
         """Plug in: what is done to guests, what is heard of them, who listens."""
         for room in ("work", "facts", "topics", "metrics", "networks", "using"):
             import_module(f"guests.{room}")
-        for room in ("work", "disk_work", "nic_work", "device_work"):
+        for room in ("work", "disk_work", "nic_work", "device_work", "version_work"):
             import_module(f"guests.hardware.{room}")
         import_module("guests.creation.work")
         for part in ("images.work", "images.users", "images.tasks"):

@@ -145,7 +145,8 @@ class Revision(models.Model):
     xml = models.TextField()  # inactive where it is persistent
 
     OUTSIDE = "outside kvmweb"
-    diff: str = ""  # for pages: what it changed
+    diff: str = ""  # for pages: what it changed, line by line
+    changes: list[str] | None = None  # and in words; None: nobody has compared
 
     class Meta:
         ordering = ["-number"]

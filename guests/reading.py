@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from guests.hardware.differences import changes_between
 from guests.models import Document, Guest, Happening, Revision
 from guests.queries import Volumes
 from kvmweb.accounts.gate import Right, may, sees_all
@@ -15,6 +16,8 @@ from kvmweb.operations import queries as operation_queries
 from kvmweb.operations.models import Operation
 
 _LAST = 20
+_REMEMBERED = 5000
+_known_changes: dict[tuple[str, str], list[str]] = {}  # by the digests of two versions
 _DIFF_CHARS = 256 * 1024  # longer documents are not compared on a page
 
 
@@ -60,13 +63,39 @@ def revisions(guest: Guest) -> QuerySet[Revision]:
 
 
 def versions(guest: Guest, user: User) -> list[Revision]:
-    """The last 20 versions with `diff`, what each changed; none for who sees no XML."""
+    """The last 20 versions with `changes` in words; none for who sees no XML."""
     if not may(user, Right.SEE_XML):
         return []
-    found = list(revisions(guest)[: _LAST + 1])
-    for newer, older in itertools.pairwise(found):
-        newer.diff = _diff(older.xml, newer.xml)
-    return found[:_LAST]
+    return with_changes(list(revisions(guest)[: _LAST + 1]))[:_LAST]
+
+
+def with_changes(newest_first: list[Revision]) -> list[Revision]:
+    """The same versions, each but the last with what it changed since the one before."""
+    for newer, older in itertools.pairwise(newest_first):
+        newer.changes = _changes(older, newer)
+    return newest_first
+
+
+def explained(guest: Guest, versions: list[Revision]) -> list[Revision]:
+    """The same versions, in any order, with `changes` in words. One query."""
+    known = {each.number: each for each in versions}
+    wanted = {number - 1 for number in known} - set(known)
+    for row in guest.revisions.filter(number__in=wanted):
+        known[row.number] = row
+    for each in versions:
+        if before := known.get(each.number - 1):
+            each.changes = _changes(before, each)
+    return versions
+
+
+def since(version: Revision) -> Revision:
+    """The same version with `changes` and `diff` since the one before it. One query."""
+    rows = Revision.objects.filter(guest=version.guest_id, number__lt=version.number)
+    before = rows.order_by("-number").first()
+    if before is not None:
+        with_changes([version, before])
+        version.diff = diff_of(before.xml, version.xml)
+    return version
 
 
 def document(guest: Guest, *, inactive: bool) -> str:
@@ -81,7 +110,19 @@ def document(guest: Guest, *, inactive: bool) -> str:
     return text
 
 
-def _diff(before: str, after: str) -> str:
+def _changes(older: Revision, newer: Revision) -> list[str]:
+    """What changed, in words; versions never change, so it is worked out once."""
+    key = (older.digest, newer.digest)
+    known = _known_changes.get(key)
+    if known is None:
+        if len(_known_changes) > _REMEMBERED:
+            _known_changes.clear()
+        known = _known_changes[key] = changes_between(older.xml, newer.xml)
+    return known
+
+
+def diff_of(before: str, after: str) -> str:
+    """What changed between two documents, line by line."""
     if max(len(before), len(after)) > _DIFF_CHARS:
         return "The documents are too long to be compared here."
     lines: Iterable[str] = difflib.unified_diff(

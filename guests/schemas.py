@@ -242,6 +242,7 @@ class RevisionOut(Schema):
     at: str
     author: str
     operation: UUID | None
+    changes: list[str] | None  # since the version before, in words
     xml: str
 
 

@@ -82,23 +82,29 @@ class Machine:
 
         Raises Conflict when others change it all the time, Invalid from the edit.
         """
-        for _ in range(_TRIES):
-            before = self.documents.config
-            if not before:
-                return False
+
+        def make(before: str) -> str:
             doc = Domain.parse(before)
             unedited = str(doc)
             edit(doc)
-            if str(doc) == unedited:
+            return before if str(doc) == unedited else str(doc)
+
+        return self.rewrite(make, strict=False)
+
+    def rewrite(self, make: Callable[[str], str], **conditions: Any) -> bool:
+        """Make its definition what `make` makes of it; whether it is another one then.
+
+        `conditions` are those of changes.define. What others do to it meanwhile is
+        kept: it is made anew from what they made of it.
+        """
+        for _ in range(_TRIES):
+            before = self.documents.config
+            wanted = make(before) if before else before
+            if wanted == before:
                 return False
+            about = {"uuid": self.far.uuid, "before": before, **conditions}
             try:
-                self.call(
-                    changes.define,
-                    str(doc),
-                    uuid=self.far.uuid,
-                    before=before,
-                    strict=False,
-                )
+                self.call(changes.define, wanted, **about)
             except changes.Changed:
                 self._read = None
                 continue

@@ -167,6 +167,12 @@ class DeviceOut(Schema):
     users: list[str]
 
 
+class XmlQuery(Schema):
+    """Which of its two documents: what runs, or what it starts with next."""
+
+    inactive: bool = False
+
+
 class PendingOut(Schema):
     """What a running guest will be otherwise at its next start."""
 

@@ -6,6 +6,7 @@ are a hundred. Unknown users cost the same time and get the same sentence.
 
 import math
 import threading
+import time
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -19,6 +20,8 @@ from kvmweb.accounts.models import SignInFailure, User
 from kvmweb.accounts.services import Asker, set_own_password
 from kvmweb.errors import Invalid, TooMany
 
+CONFIRMED = "confirmed_at"  # in a session: when its owner last showed the password
+FRESH_S = 15 * 60
 WINDOW = timedelta(hours=1)  # what happened before that is forgiven
 FREE_FOR_A_NAME, LONGEST_FOR_A_NAME_S = 5, 300
 FREE_FOR_AN_ADDRESS, LONGEST_FOR_AN_ADDRESS_S = 20, 900
@@ -42,8 +45,37 @@ def sign_in(request: HttpRequest, username: str, password: str, address: str) ->
     _failures(address=_network(address)).filter(username=username).delete()
     attempt.delete()
     auth.login(request, user)
+    request.session[CONFIRMED] = time.time()
     audit.record("sign-in", actor=user, outcome="succeeded", address=address)
     return user
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether who asks has shown their password a short while ago, in this session.
+
+    A token needs none: whoever holds it was shown it once and keeps it safe.
+    """
+    if getattr(request, "token", None) is not None:
+        return True
+    age_s = time.time() - float(request.session.get(CONFIRMED, 0))
+    return 0 <= age_s < FRESH_S
+
+
+def confirm(request: HttpRequest, user: User, password: str, address: str) -> None:
+    """Show one's password once more, for what needs it; good for FRESH_S.
+
+    Raises Invalid when it is wrong, TooMany like `sign_in`.
+    """
+    attempt = _count(user.username, address)
+    if _authenticated(None, user.username, password) is None:
+        audit.record_refusal(
+            "sign-in.confirm", actor=user, outcome="failed", address=address
+        )
+        sentence = "This is not your password."
+        raise Invalid(sentence, errors={"password": [sentence]})
+    attempt.delete()
+    request.session[CONFIRMED] = time.time()
+    audit.record("sign-in.confirm", actor=user, outcome="succeeded", address=address)
 
 
 def change_password(user: User, old: str, new: str, *, by: Asker) -> None:

@@ -52,18 +52,20 @@ class Documents:
     name: str
     live: str = field(repr=False)  # what runs; "" when it is off
     config: str = field(repr=False)  # what it starts with next; "" when transient
+    plain: str = field(repr=False)  # the same without passwords, as people see it
 
 
 @verb(deadline_s=READ_S)
 def documents(conn: libvirt.virConnect, uuid: UUID) -> Documents:
     """What runs and what is defined, now. Raises NotFound."""
     with domain_of(conn, uuid, "read the documents of {}") as domain:
-        live = config = ""
+        live = config = plain = ""
         if domain.isActive():
             live = str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE))
         if domain.isPersistent():
             config = str(domain.XMLDesc(_CONFIG))
-        return Documents(str(domain.name()), live, config)
+            plain = str(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+        return Documents(str(domain.name()), live, config, plain)
 
 
 @verb(deadline_s=CHANGE_S)

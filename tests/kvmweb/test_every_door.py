@@ -107,6 +107,9 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "token": token.pk,
         "action": "start",
         "snapshot": "before",
+        "target": "vda",
+        "device": "pci_0000_00_02_0",
+        "number": 1,
     }
 
 
@@ -123,6 +126,9 @@ IDS = {
     "token_id": "token",
     "action": "action",
     "name": "snapshot",
+    "target": "target",
+    "device": "device",
+    "number": "number",
 }
 PAGES = {
     "/hosts/": "host",
