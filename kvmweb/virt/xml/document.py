@@ -217,8 +217,8 @@ class Size(Field[int | None]):
     def __set__(self, node: Node, value: int | None) -> None:
         if value is None:
             self.write(node.element, None)
-            if not self.steps:
-                node.element.attrib.pop("unit", None)
+            if not self.steps and "unit" in node.element.attrib:
+                del node.element.attrib["unit"]
             return
         unit, amount = ("b", value) if value % 1024 else ("KiB", value // 1024)
         self.write(node.element, str(amount))
