@@ -222,8 +222,9 @@ def test_only_admins_give_guests_away(
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"vcpus": 4}, "vcpus"),
-        ({"name": "other"}, "name"),
+        ({"vcpus": 0}, "vcpus"),
+        ({"name": "a b"}, "name"),
+        ({"disks": []}, "disks"),
         ({"colour": "red"}, "colour"),
         ({"tags": ["not a tag"]}, "tags"),
         ({"tags": [f"t{n}" for n in range(40)]}, "tags"),
