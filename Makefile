@@ -4,7 +4,7 @@ NEEDS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/n
 	{ echo "kvmweb needs Python 3.11 or later as $(PYTHON): install it, or name it with PYTHON=…" >&2; exit 1; }
 SETUP = $(NEEDS); $(PYTHON) -m deploy.setup
 
-.PHONY: run test lab lab-down check bench
+.PHONY: run test lab lab-down lab-image check bench
 
 run: ## Install what is missing and run everything in the foreground
 	@$(SETUP) run && exec .venv/bin/python -m deploy.supervisor
@@ -17,6 +17,9 @@ lab: ## Start emulated KVM hosts and add them to the running product (LAB_HOSTS=
 
 lab-down: ## Remove them again
 	@$(SETUP) lab && exec .venv/bin/python -m deploy.lab_product down
+
+lab-image: ## Make a small Debian cloud image and register it in the running product
+	@$(SETUP) image && exec .venv/bin/python -m deploy.lab_image
 
 check: ## Everything that can be said without running a test
 	@$(SETUP) test && exec .venv/bin/python -m deploy.check

@@ -23,7 +23,18 @@ RUN = (
 )
 LAB = (*RUN, "openssh-server")
 _ISO = ("grub-pc-bin", "grub-efi-amd64-bin", "mtools", "xorriso")  # a CD that boots
-TEST = (*LAB, *_ISO, "chromium", "postgresql")
+IMAGE = (  # to make the lab's Debian image
+    *LAB,
+    "mmdebstrap",
+    "fdisk",
+    "e2fsprogs",
+    "dosfstools",
+    "mtools",
+    "grub-common",
+    "grub-pc-bin",
+    "grub-efi-amd64-bin",
+)
+TEST = (*IMAGE, *_ISO, "chromium", "postgresql")
 
 # What must be there where packages are not Debian's and cannot be asked for by name.
 PROGRAMS = ("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "redis-server")

@@ -1,6 +1,6 @@
 """Installs what is missing: system packages, `.venv`, front-end packages.
 
-    python3 -m deploy.setup run|lab|test
+    python3 -m deploy.setup run|lab|image|test
 
 Runs before anything is installed. One line for each thing done, nothing when all is
 there; what the tools said goes to a log. Stamps make the second time cost no tool.
@@ -25,7 +25,12 @@ _NODE = ROOT / "node_modules"
 _DPKG = Path("/var/lib/dpkg/status")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _SPACE_MIB = 2048  # what an installation may take
-_WANTED = {"run": packages.RUN, "lab": packages.LAB, "test": packages.TEST}
+_WANTED = {
+    "run": packages.RUN,
+    "lab": packages.LAB,
+    "image": packages.IMAGE,
+    "test": packages.TEST,
+}
 
 
 class SetupError(Exception):
@@ -33,7 +38,7 @@ class SetupError(Exception):
 
 
 def main(purpose: str) -> int:
-    """Install for `run`, `lab` or `test`; the exit status."""
+    """Install for `run`, `lab`, `image` or `test`; the exit status."""
     try:
         with _alone():
             _system_packages(purpose)
