@@ -80,7 +80,7 @@ def undone_unless_whole(run: Run, plan: Plan, traces: Traces) -> Iterator[None]:
     except BaseException as error:
         left = traces.take_away()
         if not left and plan.seed_pool is not None:
-            left = _discard_seed(run, plan)
+            left = discard_seed(run, plan)
         if isinstance(error, AppError):
             end = _left(plan, left) if left else "Nothing of it is left."
             error.detail = f"{plan.blueprint.name} was not made. {error.detail} {end}"
@@ -221,7 +221,8 @@ def _need_disks_free(run: Run, plan: Plan) -> None:
         guarding.need_free_there(Sharing(host, paths), paths, "make it a disk")
 
 
-def _discard_seed(run: Run, plan: Plan) -> list[str]:
+def discard_seed(run: Run, plan: Plan) -> list[str]:
+    """Take away what it was to be told; what could not be, as words."""
     try:
         seeding.discard(run, plan.blueprint.uuid)
     except AppError as error:

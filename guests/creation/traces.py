@@ -20,11 +20,11 @@ _OFF = frozenset({DomainState.SHUTOFF, DomainState.CRASHED})
 
 
 class Traces:
-    """The notes of one operation, in its `result["made"]`."""
+    """The notes of one operation, in its `result["made"]`; none when nothing is left."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        made = run.result.get("made", {})
+        made = run.result.get("made") or run.params.get("made") or {}
         self.volumes: list[str] = list(made.get("volumes", []))
         self.guest: str = made.get("domain", "")
 
@@ -42,6 +42,7 @@ class Traces:
     def stand(self) -> None:
         """All of it is whole and stays."""
         self._run.result.pop("made", None)
+        self._run.result.pop("begun", None)
 
     def take_away(self) -> list[str]:
         """Take all of it away; what could not be, as words, and why is in the log.
@@ -84,4 +85,9 @@ class Traces:
         self._keep()
 
     def _keep(self) -> None:
-        self._run.keep(made={"volumes": self.volumes, "domain": self.guest})
+        if self.volumes or self.guest:
+            made = {"volumes": self.volumes, "domain": self.guest}
+            self._run.keep(begun=True, made=made)
+        else:
+            self.stand()
+            self._run.keep()

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from guests.creation import making
+from guests.creation import making, tidying
 from guests.creation.plan import plan_of
 from guests.creation.services import KIND
 from kvmweb.accounts.gate import Right, need
 from kvmweb.operations.models import Operation
-from kvmweb.operations.registry import work
+from kvmweb.operations.registry import Recovery, work
 from kvmweb.operations.run import Run
 
 
@@ -25,3 +25,14 @@ def _may_create(operation: Operation) -> None:
 def create(run: Run) -> dict[str, Any]:
     """Volumes, seed, definition, start; nothing is left of it when one step fails."""
     return making.make(run)
+
+
+def _again(_run: Run) -> Recovery:
+    """Every step of it may be done twice."""
+    return Recovery.AGAIN
+
+
+@work(tidying.KIND, recover=_again)
+def tidy_up(run: Run) -> dict[str, Any]:
+    """Keep or take away what a creation left on a host that did not answer."""
+    return tidying.tidy(run)
