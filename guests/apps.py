@@ -16,7 +16,8 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{room}")
         for room in ("work", "disk_work", "nic_work", "device_work", "version_work"):
             import_module(f"guests.hardware.{room}")
-        import_module("guests.creation.work")
+        for part in ("creation.work", "creation.tasks"):
+            import_module(f"guests.{part}")
         for part in ("images.work", "images.users", "images.tasks"):
             import_module(f"guests.{part}")
         import_module("guests.inside.work")
