@@ -78,8 +78,9 @@ def watch(
     teller = _Teller(channel)
     stack = ExitStack()
     try:
+        quiet = stack.enter_context(_quiet(address))
         conn = stack.enter_context(open_libvirt(address))
-        side = stack.enter_context(_Side(address, conn))
+        side = stack.enter_context(_Side(address, conn, quiet))
         eye = _Eye(conn, side, teller, tick_s=tick_s, full_look_s=full_look_s)
         stack.enter_context(listening(conn, eye.wake))
         eye.watch()
@@ -90,6 +91,13 @@ def watch(
         stack.close()
 
 
+def _quiet(address: Address) -> AbstractContextManager[libvirt.virConnect | None]:
+    """A connection for many small calls, which needs neither events nor keepalive."""
+    if address.transport == Transport.TEST:
+        return nullcontext()  # another one would be another host
+    return open_libvirt(address, events=False)
+
+
 class _Side:
     """More connections to the same host, for what may hang.
 
@@ -97,8 +105,13 @@ class _Side:
     connection lie until its next keepalive, five seconds later.
     """
 
-    def __init__(self, address: Address, conn: libvirt.virConnect) -> None:
-        self._address, self._conn = address, conn
+    def __init__(
+        self,
+        address: Address,
+        conn: libvirt.virConnect,
+        quiet: libvirt.virConnect | None,
+    ) -> None:
+        self._address, self._conn, self._quiet = address, conn, quiet
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._shared: libvirt.virConnect | None = None
@@ -110,16 +123,23 @@ class _Side:
         self._stack.close()
 
     def own(self) -> AbstractContextManager[libvirt.virConnect]:
-        """A connection for the caller alone. Raises HostUnreachable, HostError."""
+        """For the pulse alone: the quiet one, then new ones.
+
+        Raises HostUnreachable, HostError.
+        """
+        quiet, self._quiet = self._quiet, None
+        return nullcontext(quiet) if quiet else self._another()
+
+    def _another(self) -> AbstractContextManager[libvirt.virConnect]:
         if self._address.transport == Transport.TEST:
-            return nullcontext(self._conn)  # another one would be another host
+            return nullcontext(self._conn)
         return open_libvirt(self._address)
 
     def shared(self) -> libvirt.virConnect:
         """The one for what may hang and is in no hurry."""
         with self._lock:
             if self._shared is None:
-                self._shared = self._stack.enter_context(self.own())
+                self._shared = self._stack.enter_context(self._another())
             return self._shared
 
 

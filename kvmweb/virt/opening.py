@@ -22,14 +22,20 @@ _KEEPALIVE_COUNT = 3  # so a dead connection is dropped after 20 s
 
 
 @contextmanager
-def open_libvirt(address: Address) -> Iterator[libvirt.virConnect]:
+def open_libvirt(
+    address: Address, *, events: bool = True
+) -> Iterator[libvirt.virConnect]:
     """An open, read-write connection, closed after the block.
 
     Keepalive runs on it, so a host that is gone is noticed within 20 s; a host that
-    hangs may still block here and in any call for ever. Raises Invalid,
+    hangs may still block here and in any call for ever. Without `events` there is none,
+    but a call is cheaper: where the loop runs, libvirt wakes it twice for each. That
+    holds for connections that were opened before the first with events. Raises Invalid,
     HostUnreachable, HostError.
     """
-    start_event_loop()
+    libvirt.registerErrorHandler(_be_silent, None)
+    if events:
+        start_event_loop()
     with ExitStack() as stack:
         tunnel = None
         if address.transport == Transport.SSH:
@@ -40,6 +46,9 @@ def open_libvirt(address: Address) -> Iterator[libvirt.virConnect]:
             probe(address.host, uri.port_of(address))
         connection = _opened(address, tunnel)
         stack.callback(_close, connection)
+        if events and address.transport != Transport.TEST:  # which has no wire
+            with explaining(f"watch over the wire to {uri.label_of(address)}"):
+                connection.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
         yield connection
 
 
@@ -81,9 +90,8 @@ def _why(error: OSError, port: int) -> tuple[str, str]:
 def start_event_loop() -> None:
     """Run libvirt's event loop in a thread of this process; once, before any opening.
 
-    Without it setKeepAlive succeeds and does nothing.
+    Where it does not run, setKeepAlive succeeds and does nothing.
     """
-    libvirt.registerErrorHandler(_be_silent, None)
     libvirt.virEventRegisterDefaultImpl()
     threading.Thread(target=_run_events, name="libvirt-events", daemon=True).start()
 
@@ -118,10 +126,7 @@ def _opened(address: Address, tunnel: ssh.Tunnel | None) -> libvirt.virConnect:
 def _open(address: Address, socket_path: Path | None) -> libvirt.virConnect:
     with _pki(address) as pki:
         where = uri.uri_of(address, socket=socket_path, pki=pki)
-        connection = libvirt.openAuth(where, _credentials(address), 0)
-    if address.transport != Transport.TEST:  # which has no wire to keep alive
-        connection.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
-    return connection
+        return libvirt.openAuth(where, _credentials(address), 0)
 
 
 def _close(connection: libvirt.virConnect) -> None:
