@@ -12,8 +12,8 @@ from hosts.models import HostDevice, NetworkFilter
 from hosts.networks import queries, services
 from hosts.networks.schemas import (
     CapabilitiesOut,
-    DeviceOut,
     FilterOut,
+    HostDeviceOut,
     LeaseIn,
     NetworkIn,
     NetworkPatch,
@@ -65,7 +65,9 @@ def create(request: UserRequest, host_id: int, body: NetworkIn) -> Status[Operat
 
 
 @router.get(
-    "{int:host_id}/devices/", response=doors.Page[DeviceOut], url_name="host-devices"
+    "{int:host_id}/devices/",
+    response=doors.Page[HostDeviceOut],
+    url_name="host-devices",
 )
 @door(Right.SEE_HOSTS)
 def devices(

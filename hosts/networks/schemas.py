@@ -74,7 +74,7 @@ class LeaseIn(Schema):
     name: str = Field("", max_length=63)
 
 
-class DeviceOut(Schema):
+class HostDeviceOut(Schema):
     """A USB or PCI device of a host."""
 
     id: int
