@@ -20,6 +20,7 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         for part in ("images.work", "images.users", "images.tasks"):
             import_module(f"guests.{part}")
-        import_module("guests.inside.work")
+        for part in ("inside.work", "inside.tasks"):
+            import_module(f"guests.{part}")
         for part in ("snapshots.work", "snapshots.facts"):
             import_module(f"guests.{part}")

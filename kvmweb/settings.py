@@ -137,6 +137,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"expires": 60},
     },
+    "forget-secrets": {
+        "task": "inside.forget",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "forget-visits": {
         "task": "accounts.forget",
         "schedule": 3600,

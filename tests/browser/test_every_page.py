@@ -25,6 +25,8 @@ PAGES = [
     "/guests/UUID/#operations",
     "/guests/UUID/edit/",
     "/guests/UUID/delete/",
+    "/guests/UUID/set-password/",
+    "/guests/UUID/ssh-keys/",
     "/guests/UUID/console/",
     "/hosts/",
     "/hosts/HOST/",
@@ -33,6 +35,10 @@ PAGES = [
     "/hosts/HOST/#networks",
     "/hosts/HOST/#check",
     "/hosts/HOST/edit/",
+    "/hosts/HOST/networks/new/",
+    "/networks/NETWORK/",
+    "/networks/NETWORK/edit/",
+    "/networks/NETWORK/delete/",
     "/hosts/HOST/delete/",
     "/hosts/new/",
     "/operations/",
@@ -62,7 +68,9 @@ def places(product: Product) -> dict[str, str]:
     guest = product.call("GET", find).body["items"][0]
     asked = product.call("POST", f"guests/{guest['uuid']}/pause/")
     operation = asked.body.get("id") or asked.body["operation"]
+    networks = product.call("GET", f"hosts/{guest['host']}/networks/").body["items"]
     return {
+        "NETWORK": str(networks[0]["id"]),
         "UUID": guest["uuid"],
         "HOST": str(guest["host"]),
         "OPERATION": operation,
