@@ -82,7 +82,7 @@ def change(
     """
     wish.need_valid()
     need_changeable(guest, by)
-    path, volume = _volume_of(guest, target)
+    path, volume = volume_of(guest, target)
     if wish.size_bytes is not None:
         if volume is None:
             raise Conflict(
@@ -126,7 +126,7 @@ def remove(
     Raises NotFound when it has no such disk.
     """
     need_changeable(guest, by)
-    path, volume = _volume_of(guest, target)
+    path, volume = volume_of(guest, target)
     params: dict[str, Any] = {"target": target, "when": when, "path": path}
     if delete:
         need(by, Right.MANAGE_VOLUMES)
@@ -216,7 +216,7 @@ def _about(pool: Pool) -> dict[str, Any]:
     return {"pool_uuid": str(pool.uuid), "pool_name": pool.name}
 
 
-def _volume_of(guest: Guest, target: str) -> tuple[str, Volume | None]:
+def volume_of(guest: Guest, target: str) -> tuple[str, Volume | None]:
     """Where a disk of it lies, and the volume, if a pool knows it. Raises NotFound."""
     found = (find_disk(doc, target) for doc in choosing.documents(guest))
     disk = next((each for each in found if each is not None), None)

@@ -114,9 +114,7 @@ def define(
     somebody changed it meanwhile, Forbidden for what needs a right of its own.
     """
     need(by, Right.EDIT_XML)
-    document = Domain.parse(xml)
-    check_ranges(document)
-    need_same(document, guest.pk, guest.name)
+    checked(guest, xml)
     need_changeable(guest, by)
     need_persistent(guest)
     now = current(guest)
@@ -131,6 +129,13 @@ def define(
         "allowed": _more(guest, xml, now, by),
     }
     return submit_for("guest.define", guest, by, address, params)
+
+
+def checked(guest: Guest, xml: str) -> None:
+    """Nothing. Raises Invalid for what no document of this guest can be."""
+    document = Domain.parse(xml)
+    check_ranges(document)
+    need_same(document, guest.pk, guest.name)
 
 
 def current(guest: Guest) -> str:

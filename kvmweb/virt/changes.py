@@ -24,7 +24,7 @@ from kvmweb.virt.xml import beyond, ranges
 from kvmweb.virt.xml.document import parse
 from kvmweb.virt.xml.domain import Domain, check_ranges
 
-DETACH_S = 20.0  # how long a guest has to let go of a device
+DETACH_S = 15.0  # how long a guest has to let go of a device
 _POLL_S = 0.1
 _CONFIG = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 _KEYS = {  # what tells two devices of a kind apart, where they have no alias
@@ -260,13 +260,13 @@ def _define(conn: libvirt.virConnect, xml: str, *, strict: bool) -> None:
 
 
 def _pull(domain: libvirt.virDomain, device: etree._Element, xml: str) -> None:
+    until = time.monotonic() + DETACH_S
     try:
         domain.detachDeviceFlags(xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
     except libvirt.libvirtError as error:
         if _there(domain, device, 0):
             raise _refusal(domain, error) from error
         return
-    until = time.monotonic() + DETACH_S
     while _there(domain, device, 0):
         if time.monotonic() > until:
             raise Refused(
