@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from hosts import access
-from hosts.models import Host, Network, Pool, Volume
+from hosts.models import Host, Network
 from kvmweb import samples
 from kvmweb.accounts.models import User
 from kvmweb.doors import ordered
@@ -57,22 +57,6 @@ def dressed(hosts: Iterable[Host]) -> list[Host]:
     for host in found:
         host.sample = numbers.get(host.pk)
     return found
-
-
-def pools(host: Host) -> QuerySet[Pool]:
-    """Its storage pools by name, each with how many volumes it has."""
-    return host.pools.annotate(volumes_total=Count("volumes")).order_by("name")
-
-
-def pools_with_volumes(host: Host) -> Sequence[Pool]:
-    """Its storage pools with their volumes, in two queries."""
-    volumes = Prefetch("volumes", queryset=Volume.objects.order_by("name"))
-    return list(pools(host).prefetch_related(volumes))
-
-
-def volumes(pool: Pool) -> QuerySet[Volume]:
-    """The pool's volumes by name."""
-    return pool.volumes.select_related("pool").order_by("name")
 
 
 def networks(host: Host) -> QuerySet[Network]:

@@ -16,6 +16,7 @@ from hosts import access, queries, services
 from hosts.forms import HostForm, MaintenanceForm, RemoveForm, initial_of
 from hosts.models import Host, Pool
 from hosts.problems import Situation, problems
+from hosts.storage import queries as storage_queries
 from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.errors import Conflict, Invalid
@@ -43,7 +44,7 @@ def detail(request: UserRequest, pk: int) -> HttpResponse:
     """One host: is it well, how busy, what is on it."""
     host = access.host(request.user, pk, Right.SEE_HOSTS)
     host = queries.dressed([queries.one(host)])[0]
-    pools = queries.pools_with_volumes(host)
+    pools = list(storage_queries.pools(host))
     context = {
         "host": host,
         "pools": pools,

@@ -1,6 +1,6 @@
 """Reading pools and volumes: each list costs a fixed number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Count, QuerySet, Sum
@@ -10,6 +10,8 @@ from hosts.models import Host, Pool, Volume
 from hosts.storage import users
 from hosts.storage.models import Holding
 from hosts.storage.users import User
+from kvmweb.doors import ordered
+from kvmweb.operations.models import Operation
 
 STATES = ("ready", "building", "trash", "all")
 ORDERINGS: dict[str, str | Sequence[str]] = {
@@ -19,6 +21,8 @@ ORDERINGS: dict[str, str | Sequence[str]] = {
     "allocation_bytes": ("allocation_bytes", "name"),
 }
 SEARCHED = ("name", "path")
+PAGE = 50
+SHOWN_STATES = ("all", "ready", "building", "trash", "unused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +138,55 @@ def _matched(found: Iterable[Volume], rows: QuerySet[Holding]) -> dict[int, Hold
         for volume in found
         if (volume.pool.host_id, volume.path) in by_place
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What of a pool somebody wants to see, as it stands in the URL."""
+
+    search: str = ""
+    state: str = ""
+    sort: str = "name"
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> "Filters":
+        """From a query string; what is not understood counts as not said."""
+        said = {
+            name: values.get(name, "").replace("\0", "").strip()[:200]
+            for name in ("search", "state", "sort")
+        }
+        if said["state"] not in SHOWN_STATES:
+            said["state"] = ""
+        if said["sort"].removeprefix("-") not in ORDERINGS:
+            said["sort"] = "name"
+        return cls(**said)
+
+
+def filtered(pool: Pool, filters: Filters) -> QuerySet[Volume]:
+    """The volumes of a pool that somebody wants to see, in order."""
+    unused = True if filters.state == "unused" else None
+    state = "" if unused else filters.state
+    rows = volumes(pool.volumes.all(), state=state, unused=unused)
+    for word in filters.search.split()[:8]:
+        rows = rows.filter(name__icontains=word)
+    return rows.order_by(*ordered(filters.sort, ORDERINGS))
+
+
+def in_trash(pool: Pool) -> int:
+    """How many of its volumes are in the trash."""
+    held = Holding.objects.filter(host=pool.host, state=Holding.State.TRASH)
+    return pool.volumes.filter(path__in=held.values("path")).count()
+
+
+def above(volume: Volume) -> list[Volume]:
+    """The volumes of its host that stand on it."""
+    rows = Volume.objects.filter(
+        pool__host=volume.pool.host_id, backing_path=volume.path
+    )
+    return list(rows.exclude(backing_path="")[:PAGE])
+
+
+def operations(pool: Pool) -> list[Operation]:
+    """What was asked of the pool and its volumes last."""
+    rows = Operation.objects.filter(host=pool.host_id, params__pool=pool.pk)
+    return list(rows.order_by("-created_at")[:20])

@@ -23,7 +23,7 @@ from hosts.storage.passing import socket_of
 from kvmweb.doors import problem
 from kvmweb.errors import AppError, HostError, Unavailable
 from kvmweb.operations.models import Operation
-from kvmweb.virt.transfer import FRAME
+from kvmweb.virt.transfer import FRAME, LONGEST_FRAME
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -34,7 +34,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _COME_S = 20.0
 _ANSWER_S = 90.0  # the host may still write what it was sent
 _DRAINED_BYTES = 64 << 20
-_PIECE = 1 << 20
+_HELD = 1 << 20
+_PIECE = 240 << 10  # as much as goes to a host at once
 _BODY_HEADERS = (b"content-length", b"transfer-encoding", b"expect")
 
 
@@ -125,52 +126,53 @@ async def _take(
 ) -> None:
     """The body to the child, then Django's answer; or what the child has against it."""
     answer = asyncio.ensure_future(reader.readline())
+    pump = asyncio.ensure_future(_pump(receive, writer))
     try:
-        with suppress(ConnectionError):  # it has answered already, or died
-            await _pump(receive, writer, answer)
+        # It may answer in the middle: what comes is no image, or its host is full.
+        await asyncio.wait((pump, answer), return_when=asyncio.FIRST_COMPLETED)
+        if pump.done():
+            with suppress(ConnectionError):  # it has answered, or died
+                pump.result()
         try:
             async with asyncio.timeout(_ANSWER_S):
                 told = json.loads(await answer or b"{}")
         except TimeoutError as error:
             raise HostError("The host does not finish what it was sent.") from error
     finally:
-        answer.cancel()
+        for task in (pump, answer):
+            task.cancel()
+        await asyncio.wait((pump, answer))
     if not told.get("ok"):
         raise _heard(told)
     await _send(send, said.status, said.public_headers, said.body)
 
 
-async def _pump(
-    receive: Receive, writer: asyncio.StreamWriter, answer: asyncio.Future[bytes]
-) -> None:
-    """Frames until the body ends, or the child has something to say."""
-    more = True
-    while more and not answer.done():
-        message = await _next(receive, answer)
-        if message is None:
-            return
+async def _pump(receive: Receive, writer: asyncio.StreamWriter) -> None:
+    """Frames until the body ends. Raises _Gone when it ends in the middle."""
+    pieces: list[bytes] = []
+    held, more = 0, True
+    while more:
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise _Gone
-        body = message.get("body", b"")
-        for start in range(0, len(body), _PIECE):
-            piece = body[start : start + _PIECE]
-            writer.write(FRAME.pack(len(piece)))
-            writer.write(piece)
-        await writer.drain()
         more = message.get("more_body", False)
-    if not more:
-        writer.write(FRAME.pack(0))
-        await writer.drain()
+        if body := message.get("body", b""):
+            pieces.append(body)
+            held += len(body)
+        if held >= _PIECE or (held and not more):
+            _frame(writer, pieces, held)
+            pieces, held = [], 0
+            await writer.drain()
+    writer.write(FRAME.pack(0))
+    await writer.drain()
 
 
-async def _next(receive: Receive, answer: asyncio.Future[bytes]) -> Message | None:
-    """The next piece of the body; None when the child answers first."""
-    coming = asyncio.ensure_future(receive())
-    await asyncio.wait((coming, answer), return_when=asyncio.FIRST_COMPLETED)
-    if not coming.done():
-        coming.cancel()
-        return None
-    return coming.result()
+def _frame(writer: asyncio.StreamWriter, pieces: list[bytes], length: int) -> None:
+    """One frame of these pieces; a server may hand over a body as one, of any length."""
+    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    for start in range(0, length, LONGEST_FRAME):
+        part = data[start : start + LONGEST_FRAME] if length > LONGEST_FRAME else data
+        writer.writelines((FRAME.pack(len(part)), part))
 
 
 async def _give(
@@ -212,7 +214,7 @@ async def _there(
     tries = 0
     while True:
         try:
-            return await asyncio.open_unix_connection(path, limit=2 * _PIECE)
+            return await asyncio.open_unix_connection(path, limit=_HELD)
         except OSError:
             tries += 1
         if tries % 10 == 0:

@@ -210,16 +210,26 @@ def operation_state(value: str) -> SafeString:
     return _state_mark("working" if value == "running" else value, value)
 
 
-_state_marks: dict[str, SafeString] = {}
+_OF_VOLUMES = {"ready": "up", "building": "working", "trash": "gone"}
+
+
+@register.filter
+def volume_state(value: str) -> SafeString:
+    """The same of a volume: ready, building, in the trash."""
+    word = "in the trash" if value == "trash" else value
+    return _state_mark(_OF_VOLUMES.get(value, "unknown"), word)
+
+
+_state_marks: dict[tuple[str, str], SafeString] = {}
 
 
 def _state_mark(look: str, word: str) -> SafeString:
-    if look not in _state_marks:
-        _state_marks[look] = format_html(
+    if (look, word) not in _state_marks:
+        _state_marks[look, word] = format_html(
             '<span class="state" data-state="{}">{}<span>{}</span></span>',
             look, _drawing(f"state-{look}", "shape"), word,
         )  # fmt: skip
-    return _state_marks[look]
+    return _state_marks[look, word]
 
 
 @register.filter
