@@ -3,12 +3,15 @@
 from django.urls import path
 
 from guests import console_views, overview, views
+from guests.creation import views as creation_views
+from guests.hardware.urls import urlpatterns as hardware
 from guests.inside.urls import urlpatterns as inside
 from guests.snapshots.urls import urlpatterns as snapshots
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("guests/", views.listing, name="guests"),
+    path("guests/new/", creation_views.new, name="guest-new"),
     path("guests/demo/", views.start_demo, name="guest-demo"),
     path("guests/<uuid:pk>/", views.detail, name="guest"),
     path("guests/<uuid:pk>/autostart/", views.autostart, name="guest-autostart"),
@@ -17,5 +20,6 @@ urlpatterns = [
     path("guests/<uuid:pk>/console/", console_views.console, name="guest-console"),
     *snapshots,
     *inside,
+    *hardware,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

@@ -21,6 +21,7 @@ from kvmweb.operations.models import Operation
 from kvmweb.operations.services import group, submit
 
 KIND = "guest.create"
+_SOME_MAC = "52:54:00:00:00:00"
 EXPIRES_S = 1800  # fifty of them wait for each other
 
 
@@ -47,7 +48,7 @@ def create(
     host (placement.Refused says why), its name is taken, or a volume is in use.
     """
     _need_may(wanted, by)
-    _check_cloud(cloud)
+    _check_cloud(cloud, wanted)
     with transaction.atomic():
         # One at a time: what is promised to one must not be promised to the next.
         list(Host.objects.select_for_update().order_by("pk").values_list("pk"))
@@ -69,7 +70,7 @@ def create(
 def preview(wanted: Wanted, cloud: CloudInit | None = None, *, by: User) -> Preview:
     """What `create` would do now, and why. Raises as it does; changes nothing."""
     _need_may(wanted, by)
-    _check_cloud(cloud)
+    _check_cloud(cloud, wanted)
     planned = planning.plans(wanted, by, seeded=cloud is not None)
     xml = ""
     if may(by, Right.SEE_XML):
@@ -90,14 +91,26 @@ def _need_may(wanted: Wanted, by: User) -> None:
         raise Invalid(sentence, errors={"owner": [sentence]})
 
 
-def _check_cloud(cloud: CloudInit | None) -> None:
+def _check_cloud(cloud: CloudInit | None, wanted: Wanted) -> None:
     if cloud is None:
         return
+    if any(card.addresses for card in cloud.network) and wanted.count > 1:
+        sentence = "Several guests cannot have one address."
+        raise Invalid(sentence, errors={"cloud_init.network": [sentence]})
+    if cloud.network and not wanted.nics:
+        sentence = "Without a network card there is nothing to give an address to."
+        raise Invalid(sentence, errors={"cloud_init.network": [sentence]})
     try:
-        replace(cloud, hostname=cloud.hostname or "guest").check()
+        _for_guest(cloud, "guest", _SOME_MAC).check()
     except Invalid as error:
         errors = {f"cloud_init.{part}": told for part, told in error.errors.items()}
         raise Invalid(error.detail, errors=errors) from error
+
+
+def _for_guest(cloud: CloudInit, name: str, mac: str) -> CloudInit:
+    """The same for one guest: its name where none was said, its first card's MAC."""
+    network = tuple(replace(card, mac=card.mac or mac) for card in cloud.network)
+    return replace(cloud, hostname=cloud.hostname or name, network=network)
 
 
 def _submit(
@@ -127,8 +140,9 @@ def _submit(
         expires_s=EXPIRES_S,
     )
     if cloud is not None:
-        hostname = blueprint.name if parent else cloud.hostname or blueprint.name
-        own = replace(cloud, hostname=hostname)
+        hostname = "" if parent else cloud.hostname
+        mac = blueprint.nics[0].mac if blueprint.nics else ""
+        own = _for_guest(replace(cloud, hostname=hostname), blueprint.name, mac)
         seeding.keep(blueprint.uuid, blueprint.name, own)
     host = Host.objects.get(pk=plan.host)
     if plan.changes:
