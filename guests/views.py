@@ -17,6 +17,7 @@ from django.views.decorators.http import (
 from guests import access, queries, reading, services
 from guests.actions import KINDS
 from guests.forms import DeleteForm, EditForm
+from guests.hardware import details, versions
 from guests.inside.queries import inside
 from guests.models import Guest
 from guests.queries import Filters
@@ -55,6 +56,7 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
     [guest] = queries.dressed([guest])
     twins = queries.twins(guest)
     guest.conflict = any(not twin.moving for twin in twins)
+    sees_xml = may(request.user, Right.SEE_XML)
     context = {
         "actions": services.offered(guest, request.user, guest.active_operation),
         "guest": reading.shown(guest, request.user),
@@ -66,6 +68,8 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
         "snapshots": snapshots.tree(guest),
         "snapshots_block": BLOCKS_MIGRATION,
         "happenings": reading.happenings(guest, request.user),
+        "hardware": details.details(details.definition(guest)) if sees_xml else None,
+        "pending": versions.pending_of(guest) if sees_xml and guest.differs else None,
         "rights": {right.value for right in Right if may(request.user, right)},
     }
     return render(request, "guests/detail.html", context)
