@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy import debian
 from deploy import lab as labs
 from deploy.lab import Lab
 
@@ -20,3 +21,9 @@ def lab() -> Iterator[Lab]:
     folder = Path("/tmp", f"kvmweb-lab-{os.getpid()}")
     with Lab(folder, f"kt{os.getpid()}", tls=True, ssh=True) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def debian_image() -> Path:
+    """A small real Debian as qcow2; made once for a machine, which takes two minutes."""
+    return debian.build()

@@ -1,0 +1,163 @@
+"""A real Debian: from its image to somebody who signs in, and nothing secret stays."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.lab import Lab
+from deploy.lab_host import LabHost
+from deploy.product import Product
+from tests.lab import debian
+from tests.lab import volumes as ask
+from tests.lab.debian import Debian
+from tests.scene import guest, states_of_hosts
+from tests.waiting import until
+
+pytestmark = pytest.mark.lab
+IMAGES = "var/lib/libvirt/images"
+GIB = 1024**3
+PASSWORD = "correct horse"
+KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHk0P8v0Wb2N4yJ8q0eZ1x7n3d5m9k2j6h4g8f1s3a5d"
+    " ann@desk"
+)
+
+
+@pytest.fixture(scope="module")
+def product(lab: Lab) -> Iterator[Product]:
+    """The whole product with both lab hosts."""
+    with Product(Path("/tmp", f"kvmweb-debian-{os.getpid()}")) as started:
+        for host in lab.hosts:
+            about = {"name": host.name, "transport": "tcp", "address": host.address}
+            said = started.call("POST", "hosts/", about | {"virt_type": "qemu"})
+            assert said.status == 201, said.body
+        until(lambda: set(states_of_hosts(started).values()) == {"up"})
+        yield started
+
+
+@pytest.fixture(scope="module")
+def home(product: Product, lab: Lab) -> int:
+    """The id of the first host."""
+    host = ask.host_id(product, lab.hosts[0].name)
+    until(lambda: ask.pool(product, host))
+    return host
+
+
+@pytest.fixture(scope="module")
+def image(product: Product, home: int, debian_image: Path) -> int:
+    """The Debian image in the first host's default pool."""
+    pool = ask.pool(product, home)["id"]
+    return debian.registered(product, pool, debian_image)
+
+
+@pytest.fixture
+def clean(lab: Lab) -> Iterator[None]:
+    """Whatever guests a test leaves on the hosts go."""
+    yield
+    for host in lab.hosts:
+        for uuid in host.virsh("list", "--all", "--uuid").split():
+            if host.virsh("domstate", uuid) != "shut off":
+                host.virsh("destroy", uuid)
+            host.virsh("undefine", uuid, "--managed-save", "--nvram")
+
+
+def wanted(host: int, image: int, name: str, **about: Any) -> dict[str, Any]:
+    """A guest of the image."""
+    plain = {
+        "name": name,
+        "host": host,
+        "vcpus": 2,
+        "memory_bytes": 512 * ask.MIB,
+        "disks": [{"image": image, "size_bytes": 4 * GIB}],
+        "nics": [{"network": "default"}],
+    }
+    return plain | about
+
+
+def cd_of(kvm: LabHost, uuid: str) -> str:
+    """What stands of the seed in the guest's documents, running and defined."""
+    return "".join(
+        line
+        for words in ((uuid,), (uuid, "--inactive"))
+        for line in kvm.virsh("dumpxml", *words).splitlines()
+        if "-seed.iso" in line
+    )
+
+
+def test_its_image_is_known_by_its_checksum(
+    product: Product, image: int, home: int, debian_image: Path
+) -> None:
+    said = product.call("GET", f"images/{image}/").body
+    assert said["sha256"] == hashlib.sha256(debian_image.read_bytes()).hexdigest()
+    assert said["size_bytes"] == debian_image.stat().st_size
+    assert said["virtual_size_bytes"] == said["min_disk_bytes"] == 2 * GIB
+    assert [(it["host"], it["state"]) for it in said["copies"]] == [(home, "ready")]
+
+
+@pytest.mark.usefixtures("clean")
+def test_it_becomes_who_it_was_told_to_be(
+    product: Product, lab: Lab, home: int, image: int
+) -> None:
+    kvm = lab.hosts[0]
+    cloud = {
+        "hostname": "front",
+        "user": "ann",
+        "password": PASSWORD,
+        "ssh_keys": [KEY],
+        "user_data": "#cloud-config\nwrite_files:\n- {path: /etc/told, content: yes it was}",
+    }
+    said = product.call("POST", "guests/", wanted(home, image, "deb", cloud_init=cloud))
+    uuid = ask.done(product, said)["result"]["guest"]
+    assert cd_of(kvm, uuid)
+    assert (kvm.root / IMAGES / "deb-seed.iso").exists()
+    with Debian(kvm, uuid) as terminal:
+        terminal.signed_in("ann", PASSWORD)
+        assert "front login: " in terminal.greeting
+        assert terminal.say("hostname") == "front"
+        assert terminal.say("cat .ssh/authorized_keys") == KEY
+        assert terminal.say("sudo id -un") == "root"
+        assert terminal.say("cat /etc/told") == "yes it was"
+        size = int(terminal.say("df --output=size -B1 / | tail -1"))
+        assert 3.5 * GIB < size < 4 * GIB  # the disk is larger than the image
+        address = terminal.say("hostname -I").split()[0]
+    until(lambda: address in guest(product, uuid)["ip_addresses"], 30)
+    until(lambda: guest(product, uuid)["agent"], 30)
+    until(
+        lambda: not (kvm.root / IMAGES / "deb-seed.iso").exists(),
+        60,
+        why="The seed stays on the host.",
+    )
+    until(lambda: not cd_of(kvm, uuid), 10)
+    audit = product.call("GET", "audit/?search=seed&limit=5").body["items"]
+    assert "succeeded" in {it["outcome"] for it in audit}
+
+
+@pytest.mark.usefixtures("clean")
+def test_another_host_gets_it_when_it_needs_it_and_once(
+    product: Product, lab: Lab, home: int, image: int, debian_image: Path
+) -> None:
+    kvm = lab.hosts[1]
+    there = ask.host_id(product, kvm.name)
+    until(lambda: ask.pool(product, there))
+    begun = [
+        product.call("POST", "guests/", wanted(there, image, name, start=False))
+        for name in ("one", "two")
+    ]
+    made = [ask.done(product, said, 120)["result"]["guest"] for said in begun]
+    told = product.call("GET", f"images/{image}/").body
+    (copy,) = [it for it in told["copies"] if it["host"] == there]
+    assert copy["state"] == "ready"
+    files = [it.name for it in (kvm.root / IMAGES).iterdir() if "image-" in it.name]
+    assert files == [Path(copy["path"]).name]
+    content = (kvm.root / IMAGES / files[0]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == told["sha256"]
+    refused = product.call("DELETE", f"images/{image}/?copies=delete")
+    assert refused.status == 409
+    assert "is used by" in refused.body["detail"]
+    for uuid in made:
+        ask.done(product, product.call("DELETE", f"guests/{uuid}/?volumes=delete"))
+    assert (kvm.root / IMAGES / files[0]).exists()
