@@ -31,8 +31,18 @@ def disks(before: Domain, after: Domain, sizes: Sizes) -> Iterator[Difference]:
         each = old or new
         if each and (old is None or new is None):
             yield _came_or_went(old, new, "disks", _disk_words(each, sizes))
-        elif old and new and (told := _inside(old, new, _DISK_FIELDS)):
+        elif old and new and (told := _disk_told(old, new)):
             yield Difference(f"{_disk_name(new)} {told}", _replacing("disks", old))
+
+
+def _disk_told(old: Disk, new: Disk) -> str:
+    """What differs inside a disk; its source by name, by path where names are alike."""
+    was, now = source_of(old), source_of(new)
+    names = [posixpath.basename(each) or "empty" for each in (was, now)]
+    if names[0] == names[1]:
+        names = [was, now]
+    moved = f"{names[0]} → {names[1]}" if was != now else ""
+    return ", ".join(filter(None, (moved, _inside(old, new, _DISK_FIELDS))))
 
 
 def _disk_name(disk: Disk) -> str:
@@ -48,8 +58,6 @@ def _disk_words(disk: Disk, sizes: Sizes) -> tuple[str, str]:
 
 
 _DISK_FIELDS: tuple[tuple[str, Callable[[Any], object]], ...] = (
-    ("", lambda it: posixpath.basename(source_of(it)) or "empty"),
-    ("on another place", lambda it: posixpath.dirname(source_of(it))),
     ("bus", lambda it: it.bus),
     ("kind", lambda it: it.device),
     ("format", lambda it: it.format),
@@ -225,7 +233,7 @@ def _numbers(node: Any) -> str:
         return ""
     told = [f"{child.tag} {child.text}" for child in node.element if child.text]
     told += [f"{name} {value}" for name, value in node.element.attrib.items()]
-    return ", ".join(told)
+    return ", ".join(sorted(told))
 
 
 def word(value: object) -> str:

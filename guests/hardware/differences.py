@@ -14,7 +14,7 @@ from guests.hardware.devices import (
     pair,
     word,
 )
-from guests.hardware.parts import boot_order, copied
+from guests.hardware.parts import boot_order, copied, drop_vcpu_list
 from kvmweb.errors import Invalid
 from kvmweb.virt.xml.document import Node
 from kvmweb.virt.xml.domain import Domain
@@ -89,7 +89,9 @@ def _is_expanded(path: str, after: Domain) -> bool:
 def _processors(before: Domain, after: Domain) -> Iterator[Difference]:
     def undo(doc: Domain) -> None:
         doc.vcpus, doc.vcpus_current = before.vcpus, before.vcpus_current
-        doc.vcpu_list = [copied(each) for each in before.vcpu_list]
+        drop_vcpu_list(doc)
+        for each in before.vcpu_list:
+            doc.vcpu_list.add(copied(each))
         for name in ("cpu_sockets", "cpu_dies", "cpu_cores", "cpu_threads"):
             setattr(doc, name, getattr(before, name))
 

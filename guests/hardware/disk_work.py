@@ -137,16 +137,13 @@ def _load(disk: Disk, path: str, *, block: bool) -> None:
     """Make the drive hold this and nothing else."""
     if source_of(disk) == path:
         return
-    for name in ("file", "dev", "pool", "volume", "startup_policy"):
-        setattr(disk, name, None)
     disk.type = "block" if block else "file"
-    if not path:
-        return
-    disk.driver, disk.format = "qemu", "raw"
-    if block:
-        disk.dev = path
-    else:
-        disk.file = path
+    if path:
+        disk.driver, disk.format = "qemu", "raw"
+    disk.file = path if path and not block else None
+    disk.dev = path if path and block else None
+    for name in ("pool", "volume", "startup_policy"):
+        setattr(disk, name, None)
 
 
 def _made(run: Run) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from guests.hardware.parts import (
     Seat,
     bootable,
     copied,
+    drop_vcpu_list,
     find_disk,
     find_nic,
     source_of,
@@ -21,7 +22,7 @@ from guests.hardware.parts import (
 from guests.hardware.wishes import Hardware
 from kvmweb.errors import Conflict, Invalid
 from kvmweb.virt.xml.devices import Controller, Disk, Nic
-from kvmweb.virt.xml.document import Node
+from kvmweb.virt.xml.document import Flag, Node
 from kvmweb.virt.xml.domain import OS, Domain, Feature
 
 __all__ = ["Edit", "apply", "changes_between"]
@@ -31,6 +32,12 @@ Edit = Callable[[Domain], None]
 _PREFIXES = {"virtio": "vd", "ide": "hd", "fdc": "fd"}  # else sd
 HOT = frozenset({"virtio", "scsi", "usb"})  # buses that take disks while they run
 _OWN_CPU = ("host-model", "host-passthrough", "maximum")
+
+
+class _Machine(Node):
+    """A domain's os, to take its features out with the element that holds them."""
+
+    features = Flag("firmware")
 
 
 def apply(doc: Domain, wish: Hardware) -> None:
@@ -57,11 +64,11 @@ def set_vcpus(doc: Domain, count: int | None, maximum: int | None) -> None:
     if maximum != before:
         _need_no_cells(doc, "vcpus", "vCPUs")
         doc.vcpus = maximum
-        doc.vcpu_list = []  # one line for each of them: libvirt makes it anew
+        drop_vcpu_list(doc)
         _fit_topology(doc, maximum)
     if count != (doc.vcpus_current or maximum) or count != now:
         doc.vcpus_current = count if count != maximum else None
-        doc.vcpu_list = []
+        drop_vcpu_list(doc)
 
 
 def set_memory(doc: Domain, current: int | None, maximum: int | None) -> None:
@@ -121,7 +128,7 @@ def set_firmware(doc: Domain, firmware: str) -> None:
     """What boots it: bios, uefi or uefi-secure; the host chooses the files."""
     machine = doc.os or OS.make()
     machine.loader = machine.nvram = None
-    machine.features = []
+    _Machine(machine.element).features = False
     machine.firmware = None if firmware == "bios" else "efi"
     if firmware == "bios":
         return
@@ -142,10 +149,12 @@ def set_boot(doc: Domain, names: Iterable[str]) -> None:
             raise Invalid(sentence, errors={"boot": [sentence]})
     if [name for name in devices if devices[name].boot_order] == wanted:
         return
-    for device in (*devices.values(), *doc.hostdevs):
-        device.boot_order = None
-    for number, name in enumerate(wanted, start=1):
-        devices[name].boot_order = number
+    for name, device in devices.items():
+        order = wanted.index(name) + 1 if name in wanted else None
+        if device.boot_order != order:
+            device.boot_order = order
+    for given in doc.hostdevs:
+        given.boot_order = None
     if doc.os and wanted:
         doc.os.boots = []  # libvirt takes one way of saying it or the other
 

@@ -97,13 +97,14 @@ def _lead(nic: Nic, network: str, bridge: str) -> None:
     """To this network, or this bridge."""
     if (network and nic.network == network) or (bridge and nic.bridge == bridge):
         return
-    for name in ("network", "bridge", "dev", "mode", "portgroup", "source_name"):
-        setattr(nic, name, None)
     nic.type = "bridge" if bridge else "network"
     if bridge:
         nic.bridge = bridge
     else:
         nic.network = network
+    other = "network" if bridge else "bridge"
+    for name in (other, "dev", "mode", "portgroup", "source_name"):
+        setattr(nic, name, None)
 
 
 def _guard(nic: Nic, name: str) -> None:

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from kvmweb.errors import NotFound
 from kvmweb.virt.xml.devices import Disk, Hostdev, Nic, PciAddress
-from kvmweb.virt.xml.document import Node, One
+from kvmweb.virt.xml.document import Flag, Node, One
 from kvmweb.virt.xml.domain import Domain
 
 N = TypeVar("N", bound=Node)
@@ -14,6 +14,17 @@ class Seat(Node):
     """Any device, to read and set where it sits in the machine."""
 
     address = One(PciAddress)
+
+
+class _Lists(Node):
+    """A domain, to take a list out with the element that holds it."""
+
+    vcpus = Flag("vcpus")
+
+
+def drop_vcpu_list(doc: Domain) -> None:
+    """Take out the list with a line for each vCPU; libvirt makes it anew."""
+    _Lists(doc.element).vcpus = False
 
 
 def copied(node: N) -> N:

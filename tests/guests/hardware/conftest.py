@@ -1,5 +1,6 @@
 """Guests on libvirt's test driver, changed through the doors and done as by a worker."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,21 +64,28 @@ class Bench:
         return operation
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_warm_children() -> Iterator[None]:
+    """What stayed warm for these tests is gone after them."""
+    yield
+    connection.close_all()
+
+
 @pytest.fixture
-def bench(redis_server: str, db: None) -> Iterator[Bench]:
+def bench(redis_server: str, db: None, tmp_path: Path) -> Bench:
     """The host with its guests `web` (runs) and `off`."""
+    place = tmp_path / "host.xml"  # a place of its own, so a machine of its own
+    shutil.copy(HOST_XML, place)
     host = Host.objects.create(
         name="kvm1",
         transport="test",
-        socket_path=str(HOST_XML),
+        socket_path=str(place),
         state=Host.State.UP,
         virt_types=["test"],
     )
-    connection.close_all()  # so that no warm connection has another test's guests
     made = Bench(host)
     made.look()
-    yield made
-    connection.close_all()
+    return made
 
 
 @pytest.fixture
