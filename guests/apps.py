@@ -22,5 +22,5 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         for part in ("inside.work", "inside.tasks"):
             import_module(f"guests.{part}")
-        for part in ("snapshots.work", "snapshots.facts"):
+        for part in ("snapshots.work", "snapshots.facts", "cloning.work"):
             import_module(f"guests.{part}")

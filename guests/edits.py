@@ -46,6 +46,9 @@ def checked(guest: Guest, edit: Edit) -> Edit:
         _user(edit.owner, errors)
     if edit.autostart and not guest.persistent:
         errors["autostart"] = [f"{guest.name} is transient: no host starts it."]
+    if guest.template and (edit.autostart or edit.protected is False):
+        name = "autostart" if edit.autostart else "protected"
+        errors[name] = [f"{guest.name} is a template: make it a guest again first."]
     if errors:
         sentences = " ".join(text for texts in errors.values() for text in texts)
         raise Invalid(sentences, errors=errors)

@@ -95,6 +95,7 @@ def _guest(
         "title": guest.title,
         "description": guest.description,
         "protected": guest.protected,
+        "template": guest.template,
         "conflict": any(not each["moving"] for each in twins),
         "twins": twins,
         "problem": guest.problem,

@@ -21,7 +21,7 @@ from kvmweb.virt.types import DomainState, GuestSample
 PAGE = 50
 _LIGHT = (  # what rows of lists show; fewer columns are most of a list's time
     *("name", "state", "state_since", "started_at", "host", "owner", "tags"),
-    *("vcpus", "memory_bytes", "addresses"),
+    *("vcpus", "memory_bytes", "addresses", "template"),
 )
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -68,6 +68,7 @@ class Filters:
     agent: str = ""  # "yes": connected, "no": not
     gone: str = ""  # "yes": also guests that no host knows any more
     conflict: str = ""  # "yes": on several hosts at once
+    template: str = ""  # "yes": templates only, "no": none of them
     sort: str = "name"
 
     @classmethod
@@ -287,6 +288,8 @@ def _narrowed(filters: Filters) -> Iterator[Q | Exists]:
         yield Q(agent=True) if filters.agent == "yes" else ~Q(agent=True)
     if filters.conflict == "yes":
         yield in_conflict()
+    if filters.template in {"yes", "no"}:
+        yield Q(template=filters.template == "yes")
 
 
 def _on(host: str) -> Q:

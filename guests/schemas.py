@@ -123,6 +123,7 @@ class GuestOut(Schema):
     title: str
     description: str
     protected: bool
+    template: bool
     conflict: bool
     twins: list[TwinOut]
     problem: str
@@ -137,6 +138,7 @@ class GuestQuery(doors.PageQuery):
     owner: str = Field("", max_length=200)
     agent: bool | None = None
     conflict: bool = False
+    template: bool | None = None
     gone: bool = False
 
     @field_validator("ordering")
@@ -158,6 +160,7 @@ class GuestQuery(doors.PageQuery):
             owner=self.owner,
             agent={None: "", True: "yes", False: "no"}[self.agent],
             conflict="yes" if self.conflict else "",
+            template={None: "", True: "yes", False: "no"}[self.template],
             gone="yes" if self.gone else "",
             sort=sign + sort,
         )

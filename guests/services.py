@@ -101,6 +101,8 @@ def set_autostart(
     _need_host(guest, by)
     if not guest.persistent:
         raise Conflict(f"{guest.name} is transient: it cannot start with its host.")
+    if enabled and guest.template:
+        raise Conflict(f"{guest.name} is a template and is never started.")
     return submit_for("guest.autostart", guest, by, address, {"enabled": enabled})
 
 
@@ -273,6 +275,8 @@ def _label(guest: Guest, by: User, address: str) -> None:
 def _refusal(guest: Guest, action: str) -> str:
     if guest.state == DomainState.UNKNOWN:
         return ""  # what its host says of itself is the better sentence
+    if guest.template and action == "start":
+        return f"{guest.name} is a template and is never started: clone it."
     return actions.refusal(
         action,
         guest.name,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from guests import console_views, overview, views
+from guests.cloning.urls import urlpatterns as cloning
 from guests.creation import views as creation_views
 from guests.hardware.urls import urlpatterns as hardware
 from guests.inside.urls import urlpatterns as inside
@@ -19,6 +20,7 @@ urlpatterns = [
     path("guests/<uuid:pk>/delete/", views.delete, name="guest-delete"),
     path("guests/<uuid:pk>/console/", console_views.console, name="guest-console"),
     *snapshots,
+    *cloning,
     *inside,
     *hardware,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),

@@ -71,6 +71,9 @@ operate = allowed(Right.OPERATE)
 @work("guest.start", allowed=operate, recover=recovering(frozenset(BEGUN)))
 def start(run: Run) -> None:
     """Power on."""
+    if Guest.objects.filter(pk__in=[run.operation.guest], template=True).exists():
+        name = run.operation.guest_name
+        raise Conflict(f"{name} was made a template meanwhile: clone it.")
     with far_guest(run) as far:
         far.make(domains.start, BEGUN)
     run.say(f"{run.operation.guest_name} is running.")

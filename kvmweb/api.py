@@ -116,6 +116,7 @@ api.add_router("", "hosts.api.parts", tags=["hosts"])
 api.add_router("guests/", "guests.api.router", tags=["guests"])
 api.add_router("images/", "guests.images.api.router", tags=["images"])
 api.add_router("guests/", "guests.snapshots.api.router", tags=["guests"])
+api.add_router("guests/", "guests.cloning.api.router", tags=["guests"])
 
 
 @api.exception_handler(AppError)

@@ -1,15 +1,18 @@
 """Files that nothing needs any more, or may: put where nobody takes them by mistake."""
 
+from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from hosts.models import Host
+from hosts.models import Host, Volume
 from hosts.services import address_of
 from hosts.storage import holdings
 from hosts.storage.models import Holding
 from kvmweb.errors import AppError, NotFound
+from kvmweb.operations.models import Operation
 from kvmweb.operations.run import Run
 from kvmweb.virt import connection, storage, volumes
 
@@ -58,3 +61,15 @@ def lay_aside(run: Run, host: Host, path: str, *, for_ever: bool = False) -> Non
         "problem": "",
     }
     Holding.objects.update_or_create(host=host, path=path, defaults=values)
+
+
+def standing_on(host: Host, guest: UUID, paths: Collection[str]) -> list[Volume]:
+    """What going back has laid aside of this guest, on top of these files.
+
+    When such a file is merged or deleted, nothing can be done with them any more.
+    """
+    trash = Holding.objects.filter(host=host, state=Holding.State.TRASH)
+    mine = Operation.objects.filter(guest=guest, kind="guest.revert")
+    laid = trash.filter(operation__in=mine.values("pk")).values("path")
+    rows = Volume.objects.filter(pool__host=host, path__in=laid)
+    return list(rows.filter(backing_path__in=paths))

@@ -11,9 +11,10 @@ from guests.edits import DESCRIPTION_MAX
 from guests.models import Guest
 from guests.queries import Volumes
 from guests.services import need_changeable
-from guests.snapshots import means, queries
+from guests.snapshots import leftovers, means, queries
 from guests.snapshots.means import Layer, Subject
 from guests.snapshots.models import Snapshot
+from hosts.models import Volume
 from hosts.storage.claims import claim
 from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict, Invalid
@@ -47,6 +48,7 @@ def create(guest: Guest, wish: Wish, *, by: User, address: str = "") -> Operatio
         sentence = f"{guest.name} has a snapshot {wish.name} already."
         raise Conflict(sentence, hint="Choose another name.")
     need_changeable(guest, by)
+    need_no_template(guest)
     means.choose(subject(guest), memory=wish.memory)
     params = {
         "name": wish.name,
@@ -60,6 +62,7 @@ def revert(guest: Guest, name: str, *, by: User, address: str = "") -> Operation
     """Go back to a snapshot; what `losses` says is lost. Raises NotFound, Conflict."""
     snapshot = queries.one(guest, name)
     need_changeable(guest, by)
+    need_no_template(guest)
     _need_persistent(guest)
     params = {"name": snapshot.name}
     return _submit("guest.revert", guest, params, by, address, snapshot)
@@ -69,15 +72,26 @@ def delete(guest: Guest, name: str, *, by: User, address: str = "") -> Operation
     """Forget a snapshot; the guest stays as it is. Raises NotFound, Conflict."""
     snapshot = queries.one(guest, name)
     need_changeable(guest, by)
+    need_no_template(guest)
     params = {"name": snapshot.name}
     return _submit(
         "guest.snapshot-delete", guest, params, by, address, snapshot=snapshot
     )
 
 
+def need_no_template(guest: Guest) -> None:
+    """Nothing. Raises Conflict for a template, whose disks never change."""
+    if guest.template:
+        raise Conflict(
+            f"{guest.name} is a template, whose disks never change.",
+            hint="Make it a guest again first, or clone it.",
+        )
+
+
 def why_not(guest: Guest, *, memory: bool) -> str:
     """Why no such snapshot can be made now, as a sentence; "" when it can."""
     try:
+        need_no_template(guest)
         means.choose(subject(guest), memory=memory)
     except Conflict as error:
         return str(error)
@@ -113,6 +127,14 @@ def outcome(snapshot: Snapshot) -> str:
         state = "paused" if snapshot.state == "paused" else "running"
         return f"It is {state} afterwards, with what it had in memory then."
     return "It is off afterwards, as if its plug had been pulled at that moment."
+
+
+def laid_aside(guest: Guest, snapshot: Snapshot) -> list[Volume]:
+    """What lies in the trash since somebody went back, and goes with the snapshot."""
+    if guest.host is None:
+        return []
+    bases = [disk["base"] for disk in snapshot.disks if disk["overlay"]]
+    return leftovers.standing_on(guest.host, guest.pk, bases)
 
 
 def subject(guest: Guest) -> Subject:

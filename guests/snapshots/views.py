@@ -89,7 +89,12 @@ def delete(request: UserRequest, pk: UUID, name: str) -> HttpResponse:
         else:
             messages.success(request, f"The snapshot {snapshot.name} is being deleted.")
             return redirect(_tab(guest))
-    context = {"guest": guest, "snapshot": snapshot, "form": form}
+    context = {
+        "guest": guest,
+        "snapshot": snapshot,
+        "form": form,
+        "laid_aside": services.laid_aside(guest, snapshot),
+    }
     status = 422 if form.errors else 200
     return render(request, "guests/snapshot_delete.html", context, status=status)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from guests.far import home_of
+from guests.far import Far, home_of
 from guests.snapshots import leftovers, making, returning
 from guests.snapshots.making import patiently, until_seen
 from guests.work import allowed
@@ -42,6 +42,7 @@ def delete(run: Run) -> dict[str, Any]:
         with patiently(run) as far:
             survey: Survey = far.run(surveying.survey)
             run.keep(left=_perhaps_left(survey, name))
+            _delete_laid_aside(run, far, survey, name)
             run.progress(0.1, "merging what it kept")
             run.keep(left=list(far.run(merging.delete, name)))
     except NotFound:
@@ -58,8 +59,23 @@ def delete(run: Run) -> dict[str, Any]:
 
 def _perhaps_left(survey: Survey, name: str) -> list[str]:
     """What may be left of it, should nobody be told: files in use are not deleted."""
-    paths: list[str] = []
+    paths = _bases(survey, name)
     for each in survey.snapshots:
-        if each.name == name and each.kind == "external":
-            paths += [each.memory_path, *(disk.base for disk in each.disks)]
+        if each.name == name:
+            paths.append(each.memory_path)
     return [path for path in paths if path.startswith("/")]
+
+
+def _bases(survey: Survey, name: str) -> list[str]:
+    """The files that hold its disks as they were."""
+    kept = [each for each in survey.snapshots if each.name == name]
+    return [disk.base for each in kept for disk in each.disks if disk.overlay]
+
+
+def _delete_laid_aside(run: Run, far: Far, survey: Survey, name: str) -> None:
+    """What stands on its files in the trash would be of no use to anybody."""
+    if run.operation.guest is None:
+        return
+    bases = _bases(survey, name)
+    for row in leftovers.standing_on(far.host, run.operation.guest, bases):
+        leftovers.delete(run, far.host, row.path)

@@ -49,6 +49,8 @@ def _beside(guest: Guest) -> str:
             ' <span class="tag warn" title="The same UUID is on another host">'
             "conflict</span>"
         )
+    if guest.template:
+        found += ' <a class="tag" href="?template=yes">template</a>'
     for tag in guest.tags:
         found += f' <a class="tag" href="?tag={quote(str(tag))}">{escape(str(tag))}</a>'
     if guest.active_operation:
@@ -97,7 +99,7 @@ def _act(guest: Guest, uuid: str, name: str) -> str:
             f'<a class="button small" href="/guests/{uuid}/console/" aria-label='
             f'"Console of {name}">{words.icon("console")}Console</a>'
         )
-    if guest.state not in _BUTTONS:
+    if guest.state not in _BUTTONS or guest.template:
         return ""
     act, label = _BUTTONS[DomainState(guest.state)]
     return (

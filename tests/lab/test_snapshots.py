@@ -1,0 +1,313 @@
+"""Snapshots on a real host: one can always go back, and nothing half stays."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from deploy.lab import Lab
+from deploy.lab_host import LabHost
+from guests.models import Guest
+from guests.snapshots import queries, services
+from guests.snapshots.services import Wish
+from hosts.models import Host
+from hosts.storage.models import Holding
+from kvmweb.accounts.models import User
+from kvmweb.operations.models import Operation
+from kvmweb.virt import connection as virt
+from tests.lab import seeing
+from tests.lab.shell import Shell
+
+pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+IMAGES = "/var/lib/libvirt/images"
+UEFI = """<domain type='qemu'>
+  <name>{name}</name>
+  <memory unit='MiB'>192</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type>
+    <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+    <nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'/>
+    <kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{cmdline}</cmdline></os>
+  <features><acpi/></features>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='raw'/>
+      <source file='{images}/{name}.img'/><target dev='vda' bus='virtio'/></disk>
+    <serial type='pty'/><console type='pty'/>
+  </devices>
+</domain>
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_warm_children(redis_server: str) -> Iterator[None]:
+    yield
+    virt.close_all()
+
+
+@pytest.fixture
+def kvm(lab: Lab) -> LabHost:
+    """The first host of the lab."""
+    return lab.hosts[0]
+
+
+@pytest.fixture
+def home(kvm: LabHost, db: None) -> Host:
+    """Its row."""
+    return seeing.home_of(kvm)
+
+
+@pytest.fixture
+def guest_of(kvm: LabHost, home: Host) -> Iterator[Callable[..., Guest]]:
+    """Makes guests with a disk, seen by the product; they go with all their files."""
+    made: list[UUID] = []
+
+    def make(name: str, **about: Any) -> Guest:
+        uuid = kvm.define_demo(name, network="", disk_mib=16, **about)
+        made.append(uuid)
+        seeing.look(home)
+        return Guest.objects.select_related("host").get(pk=uuid)
+
+    yield make
+    for uuid in made:
+        gone(kvm, uuid)
+
+
+def gone(kvm: LabHost, uuid: UUID) -> None:
+    """Take the guest away, with everything that was made of it."""
+    name = kvm.virsh("domname", str(uuid)).strip()
+    if kvm.virsh("domstate", str(uuid)) != "shut off":
+        kvm.virsh("destroy", str(uuid))
+    kvm.virsh(
+        "undefine", str(uuid), "--managed-save", "--snapshots-metadata", "--nvram"
+    )
+    for path in Path(kvm.root, IMAGES[1:]).glob(f"{name}.*"):
+        path.unlink()
+
+
+def image(kvm: LabHost, path: str) -> str:
+    """Where a file of the host lies on this machine."""
+    return str(kvm.root) + path
+
+
+def write(kvm: LabHost, guest: Guest, byte: int) -> None:
+    """Fill the beginning of the first disk of a guest that is off."""
+    path = image(kvm, source(kvm, guest))
+    _io(
+        "-f",
+        "raw" if path.endswith(".img") else "qcow2",
+        path,
+        f"write -P {byte} 0 64k",
+    )
+
+
+def holds(kvm: LabHost, guest: Guest, byte: int) -> bool:
+    """Whether the disk begins with this byte."""
+    path = image(kvm, source(kvm, guest))
+    kind = "raw" if path.endswith(".img") else "qcow2"
+    said = _io("-r", "-f", kind, path, f"read -P {byte} 0 64k")
+    return "verification failed" not in said
+
+
+def _io(*words: str) -> str:
+    *options, path, command = words
+    said = subprocess.run(
+        ["qemu-io", "-U", *options, "-c", command, path]
+        if "-r" in options
+        else ["qemu-io", *options, "-c", command, path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return said.stdout
+
+
+def source(kvm: LabHost, guest: Guest) -> str:
+    """The file that its first disk writes to."""
+    xml = kvm.virsh("dumpxml", str(guest.pk))
+    return xml.partition("<source file='")[2].partition("'")[0]
+
+
+def keep(guest: Guest, name: str, by: User, *, memory: bool = False) -> Operation:
+    """The snapshot, made and seen."""
+    assert guest.host is not None
+    wish = Wish(name, f"before {name}", memory)
+    operation = seeing.done(
+        lambda: services.create(seeing.fresh(guest), wish, by=by), guest.host
+    )
+    assert operation.state == "succeeded", operation.error_message
+    return operation
+
+
+def back(guest: Guest, name: str, by: User) -> Operation:
+    """The guest, back at a snapshot."""
+    assert guest.host is not None
+    operation = seeing.done(
+        lambda: services.revert(seeing.fresh(guest), name, by=by), guest.host
+    )
+    assert operation.state == "succeeded", operation.error_message
+    return operation
+
+
+def asked_to_delete(guest: Guest, name: str, by: User) -> Operation:
+    """The end of its deletion, whatever it is."""
+    assert guest.host is not None
+    return seeing.done(
+        lambda: services.delete(seeing.fresh(guest), name, by=by), guest.host
+    )
+
+
+def delete(guest: Guest, name: str, by: User) -> None:
+    """The snapshot is deleted."""
+    operation = asked_to_delete(guest, name, by)
+    assert operation.state == "succeeded", operation.error_message
+
+
+def tree(guest: Guest) -> list[tuple[str, int, bool]]:
+    """Name, depth and whether it is the current one."""
+    return [(it.name, it.depth, it.current) for it in queries.tree(guest)]
+
+
+def test_a_guest_that_is_off_goes_back_to_what_its_disk_was(
+    kvm: LabHost, guest_of: Callable[..., Guest], admin: User
+) -> None:
+    guest = guest_of("plain", running=False)
+    write(kvm, guest, 1)
+    operation = keep(guest, "one", admin)
+    assert operation.result["kind"] == "internal"
+    write(kvm, guest, 2)
+    keep(guest, "two", admin)
+    write(kvm, guest, 3)
+    back(guest, "one", admin)
+    assert holds(kvm, guest, 1)
+    assert tree(guest) == [("one", 0, True), ("two", 1, False)]
+    back(guest, "two", admin)
+    assert holds(kvm, guest, 2)
+    delete(guest, "one", admin)
+    assert tree(guest) == [("two", 0, True)]
+    assert holds(kvm, guest, 2)
+
+
+def test_memory_goes_on_where_it_was(
+    kvm: LabHost, guest_of: Callable[..., Guest], admin: User
+) -> None:
+    guest = guest_of("memory")
+    with Shell(kvm, guest.pk) as shell:
+        shell.booted()
+        shell.say("mkdir -p /t; echo early > /t/when")
+        shell.say(
+            "n=0; (while :; do n=$((n+1)); echo $n > /t/n; sleep 0.1; done) & true"
+        )
+    operation = keep(guest, "early", admin, memory=True)
+    assert operation.result["kind"] == "internal"
+    with Shell(kvm, guest.pk) as shell:
+        shell.say("echo late > /t/when")
+        late = int(shell.say("sleep 2; cat /t/n"))
+    back(guest, "early", admin)
+    with Shell(kvm, guest.pk) as shell:
+        assert shell.say("cat /t/when") == "early"
+        again = int(shell.say("cat /t/n"))
+        assert again < late
+        assert int(shell.say("sleep 1; cat /t/n")) > again
+    assert seeing.fresh(guest).state == "running"
+
+
+def test_disks_of_a_running_guest_are_kept_beside_and_merged_again(
+    kvm: LabHost, guest_of: Callable[..., Guest], admin: User
+) -> None:
+    guest = guest_of("beside")
+    first = source(kvm, guest)
+    with Shell(kvm, guest.pk) as shell:
+        shell.booted().say("echo one | dd of=/dev/vda conv=sync 2>/dev/null; sync")
+        operation = keep(guest, "one", admin)
+        assert (operation.result["kind"], source(kvm, guest) != first) == (
+            "external",
+            True,
+        )
+        shell.say("echo two | dd of=/dev/vda conv=sync 2>/dev/null; sync")
+        keep(guest, "two", admin)
+        shell.say("echo three | dd of=/dev/vda conv=sync 2>/dev/null; sync")
+    assert all(row.size_bytes for row in queries.of(guest))
+    # Back to the first: on a new file, the lost state laid aside, the later one kept.
+    lost = source(kvm, guest)
+    assert Path(image(kvm, lost)).exists()
+    operation = back(guest, "one", admin)
+    assert operation.result["state"] == "shutoff"
+    assert Holding.objects.get(path=lost).state == Holding.State.TRASH
+    assert tree(guest) == [("one", 0, True), ("two", 1, False)]
+    assert _begins(kvm, guest, b"one")
+    # Both stand on the same file now: libvirt 9.0 would merge and destroy the other.
+    refused = asked_to_delete(guest, "one", admin)
+    assert refused.state == "failed"
+    assert "the snapshot two stands" in refused.error_message
+    assert not Path(image(kvm, lost)).exists()  # nobody could have gone on from it
+    back(guest, "two", admin)
+    assert _begins(kvm, guest, b"two")
+    # The guest is off: it is loaded without running, merged and off again.
+    delete(guest, "one", admin)
+    assert _begins(kvm, guest, b"two")
+    assert kvm.virsh("domstate", str(guest.pk)) == "shut off"
+    delete(guest, "two", admin)
+    assert tree(guest) == []
+    assert _begins(kvm, guest, b"two")
+    assert source(kvm, guest) == first
+
+
+def _begins(kvm: LabHost, guest: Guest, words: bytes) -> bool:
+    """Whether the disk begins with these words, layers below included."""
+    path = source(kvm, guest)
+    copy = Path(kvm.root, "copy.raw")
+    kvm.run("qemu-img", "convert", "-U", "-O", "raw", path, "/var/lib/libvirt/copy.raw")
+    copy = Path(image(kvm, "/var/lib/libvirt/copy.raw"))
+    with copy.open("rb") as file:
+        found = file.read(16)
+    copy.unlink()
+    return found.startswith(words)
+
+
+def test_a_uefi_guest_on_a_raw_disk_goes_back_with_its_memory(
+    kvm: LabHost, home: Host, admin: User
+) -> None:
+    from deploy import demo, places
+
+    kernel, initrd = demo.parts(places.data_dir())
+    kvm.virsh("vol-create-as", "default", "uefi.img", "16M")
+    xml = UEFI.format(
+        name="uefi",
+        kernel=kernel,
+        initrd=initrd,
+        cmdline=demo.COMMAND_LINE,
+        images=IMAGES,
+    )
+    path = kvm.root / "uefi.xml"
+    path.write_text(xml)
+    kvm.virsh("define", str(path))
+    uuid = UUID(kvm.virsh("domuuid", "uefi"))
+    try:
+        kvm.virsh("start", "uefi")
+        seeing.look(home)
+        guest = Guest.objects.select_related("host").get(pk=uuid)
+        with Shell(kvm, uuid) as shell:
+            shell.booted().say("mkdir -p /t; echo early > /t/when")
+            shell.say("echo early | dd of=/dev/vda conv=sync 2>/dev/null; sync")
+        operation = keep(guest, "early", admin, memory=True)
+        assert operation.result["kind"] == "external"
+        (row,) = queries.of(guest)
+        assert row.memory
+        assert (row.size_bytes or 0) > 1024**2
+        with Shell(kvm, uuid) as shell:
+            shell.say("echo late > /t/when")
+            shell.say("echo late | dd of=/dev/vda conv=sync 2>/dev/null; sync")
+        back(guest, "early", admin)
+        with Shell(kvm, uuid) as shell:
+            assert shell.say("cat /t/when") == "early"
+            # What it has cached of the disk is what the disk is.
+            said = shell.say("echo 3 > /proc/sys/vm/drop_caches; head -c 5 /dev/vda")
+            assert said == "early"
+        memory = row.memory_path
+        delete(guest, "early", admin)
+        assert not Path(image(kvm, memory)).exists()
+        assert source(kvm, guest) == f"{IMAGES}/uefi.img"
+    finally:
+        gone(kvm, uuid)
