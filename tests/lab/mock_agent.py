@@ -34,6 +34,7 @@ class MockAgent:
         self.path = path
         self.answers: dict[str, Any] = {"guest-info": {"version": "mock"}}
         self.asked: list[dict[str, Any]] = []
+        self.faults: dict[str, str] = {}  # what it says to commands that it refuses
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -73,9 +74,10 @@ class MockAgent:
         if name.startswith("guest-sync"):
             return {"return": asked["arguments"]["id"]}
         self.asked.append(asked)
+        if name in self.faults:
+            return {"error": {"class": "GenericError", "desc": self.faults[name]}}
         if name not in self.answers:
-            fault = {"class": "CommandNotFound", "desc": f"{name} has not been found"}
-            return {"error": fault}
+            return {"error": {"class": "CommandNotFound", "desc": "It is not known."}}
         value = self.answers[name]
         told = value(asked.get("arguments", {})) if callable(value) else value
         return None if told is ... else {"return": told}
