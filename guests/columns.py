@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from guests.hardware.differences import differences
 from hosts.columns import BIG, as_json, number, text
 from kvmweb.errors import Invalid
 from kvmweb.virt.types import DomainFacts, DomainState
@@ -71,13 +72,12 @@ def sighting(facts: DomainFacts) -> Sighting:
 def documented(seen: Sighting) -> dict[str, Any]:
     """The columns that need both documents read: what it uses, whether they differ."""
     both = [_read(seen.xml), _read(seen.inactive_xml)]
-    present, future = both
     uses = {use for each in both if each for use in _uses(each)}
-    differs = bool(present and future) and seen.columns["state"] in ACTIVE
-    return {
-        "uses": sorted(uses)[: _DEVICES * 2],
-        "differs": differs and _essence(present) != _essence(future),
-    }
+    present, future = both
+    differs = False
+    if present and future and seen.columns["state"] in ACTIVE:
+        differs = any(differences(present, future, running=True))
+    return {"uses": sorted(uses)[: _DEVICES * 2], "differs": differs}
 
 
 def digest(*texts: str) -> str:
@@ -151,19 +151,3 @@ def _source(disk: Disk) -> str:
     if disk.pool and disk.volume:
         return f"{disk.pool}/{disk.volume}"
     return disk.file or disk.dev or disk.dir
-
-
-def _essence(document: Domain | None) -> object:
-    """What a person would call its hardware and its words."""
-    if document is None:
-        return None
-    machine = document.os
-    boot = (machine.kernel, machine.initrd, machine.cmdline) if machine else ()
-    disks = {(it.target, it.bus, it.device, _source(it)) for it in document.disks}
-    nics = {
-        (it.mac, it.type, it.network or it.bridge or it.dev, it.model)
-        for it in document.nics
-    }
-    counts = (document.vcpus_current or document.vcpus, document.vcpus)
-    words = (document.name, document.title, document.description)
-    return (*words, *counts, document.memory, boot, disks, nics)

@@ -41,8 +41,8 @@ def changes_between(
 def pending(live_xml: str, config_xml: str, sizes: Sizes | None = None) -> list[str]:
     """What a running guest will be otherwise at its next start; never raises."""
     try:
-        live = Domain.parse(lasting(live_xml), recover=True)
-        config = Domain.parse(lasting(config_xml), recover=True)
+        live = Domain.parse(live_xml, recover=True)
+        config = Domain.parse(config_xml, recover=True)
     except Invalid:
         return []
     return [

@@ -22,7 +22,7 @@ from guests.hardware.parts import (
 from guests.hardware.wishes import Hardware
 from kvmweb.errors import Conflict, Invalid
 from kvmweb.virt.xml.devices import Controller, Disk, Nic
-from kvmweb.virt.xml.document import Flag, Node
+from kvmweb.virt.xml.document import Flag, Node, number
 from kvmweb.virt.xml.domain import OS, Domain, Feature
 
 __all__ = ["Edit", "apply", "changes_between"]
@@ -244,7 +244,7 @@ def seated(device: N, like: Node, doc: Domain) -> N:
     if address is None or address.type != "pci" or str(address) in _seats(doc):
         return copy
     buses = {each.index for each in doc.controllers if each.type == "pci"}
-    if int(address.bus or "0", 0) in buses:
+    if number(address.bus) in buses:
         Seat(copy.element).address = copied(address)
     return copy
 

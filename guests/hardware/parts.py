@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from kvmweb.errors import NotFound
 from kvmweb.virt.xml.devices import Disk, Hostdev, Nic, PciAddress
-from kvmweb.virt.xml.document import Flag, Node, One
+from kvmweb.virt.xml.document import Flag, Node, One, number
 from kvmweb.virt.xml.domain import Domain
 
 N = TypeVar("N", bound=Node)
@@ -69,11 +69,11 @@ def hostdev_key(device: Hostdev) -> tuple[object, ...]:
     place = device.address
     if device.type == "pci" and place:
         parts = (place.domain, place.bus, place.slot, place.function)
-        return ("pci", *(int(part or "0", 0) for part in parts))
+        return ("pci", *(number(part) or 0 for part in parts))
     return (
         device.type,
-        int(device.vendor or "0", 0),
-        int(device.product or "0", 0),
+        number(device.vendor) or 0,
+        number(device.product) or 0,
         device.usb_bus,
         device.usb_device,
     )

@@ -207,6 +207,12 @@ def test_no_document_is_too_odd_to_be_compared(name: str) -> None:
     assert changes_between(document, str(doc)) == ["description changed"]
 
 
+def test_numbers_that_are_none_break_nothing() -> None:
+    odd = text_of(WINDOWS).replace('bus="0x3b"', 'bus="zz"').replace("8388608", "lots")
+    assert changes_between(odd, odd) == []
+    assert differences.pending(odd, text_of(DEBIAN))
+
+
 def test_devices_come_and_go_in_words() -> None:
     before = text_of(DEBIAN)
     doc = Domain.parse(before)
