@@ -41,10 +41,11 @@ def delete(run: Run) -> dict[str, Any]:
     try:
         with patiently(run) as far:
             survey: Survey = far.run(surveying.survey)
-            run.keep(left=_perhaps_left(survey, name))
-            _delete_laid_aside(run, far, survey, name)
+            aside = _laid_aside(run, far, survey, name)
+            run.keep(left=[*aside, *_perhaps_left(survey, name)])
             run.progress(0.1, "merging what it kept")
-            run.keep(left=list(far.run(merging.delete, name)))
+            left = far.run(merging.delete, name, ignoring=tuple(aside))
+            run.keep(left=[*aside, *left])
     except NotFound:
         if not run.claim.taken_over:
             raise
@@ -72,10 +73,10 @@ def _bases(survey: Survey, name: str) -> list[str]:
     return [disk.base for each in kept for disk in each.disks if disk.overlay]
 
 
-def _delete_laid_aside(run: Run, far: Far, survey: Survey, name: str) -> None:
-    """What stands on its files in the trash would be of no use to anybody."""
+def _laid_aside(run: Run, far: Far, survey: Survey, name: str) -> list[str]:
+    """What stands on its files in the trash: of no use to anybody without them."""
     if run.operation.guest is None:
-        return
+        return []
     bases = _bases(survey, name)
-    for row in leftovers.standing_on(far.host, run.operation.guest, bases):
-        leftovers.delete(run, far.host, row.path)
+    rows = leftovers.standing_on(far.host, run.operation.guest, bases)
+    return [row.path for row in rows]

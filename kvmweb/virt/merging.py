@@ -20,11 +20,14 @@ DELETES_EXTERNAL = 9_000_000  # libvirt's version that can
 
 
 @verb(deadline_s=LONGEST_S)
-def delete(conn: libvirt.virConnect, uuid: UUID, name: str) -> tuple[str, ...]:
+def delete(
+    conn: libvirt.virConnect, uuid: UUID, name: str, *, ignoring: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Delete the snapshot; what it kept apart is merged into what comes after it.
 
     A guest that is off is started without a single instruction run, for only QEMU can
-    merge. The paths that libvirt leaves behind and nobody needs any more come back.
+    merge. The paths that libvirt leaves behind and nobody needs any more come back. What
+    stands on its files and is named in `ignoring` is of no use afterwards.
     Raises NotFound, Unsupported, Conflict when another branch needs what it kept.
     """
     with domain_of(conn, uuid, f"delete the snapshot {name} of {{}}") as domain:
@@ -39,8 +42,8 @@ def delete(conn: libvirt.virConnect, uuid: UUID, name: str) -> tuple[str, ...]:
             snapshot.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
             return left
         if not _in_use(conn, domain, facts):
-            return left + _delete_branch(conn, domain, facts)
-        _merge(conn, domain, facts)
+            return left + _delete_branch(conn, domain, facts, ignoring)
+        _merge(conn, domain, facts, ignoring)
     refresh(conn, [disk.base for disk in facts.disks])
     return left
 
@@ -54,7 +57,10 @@ def _in_use(
 
 
 def _delete_branch(
-    conn: libvirt.virConnect, domain: libvirt.virDomain, facts: SnapshotFacts
+    conn: libvirt.virConnect,
+    domain: libvirt.virDomain,
+    facts: SnapshotFacts,
+    ignoring: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Forget a last one of another branch; the files that only it needed."""
     others = [s for s in snapshot_facts.listed(domain) if s.name != facts.name]
@@ -72,12 +78,15 @@ def _delete_branch(
     return tuple(
         disk.base
         for disk in facts.disks
-        if disk.overlay and disk.base not in needed and not standing_on(conn, disk.base)
+        if disk.overlay and disk.base not in needed and not set(standing_on(conn, disk.base)) - set(ignoring)
     )
 
 
 def _merge(
-    conn: libvirt.virConnect, domain: libvirt.virDomain, facts: SnapshotFacts
+    conn: libvirt.virConnect,
+    domain: libvirt.virDomain,
+    facts: SnapshotFacts,
+    ignoring: tuple[str, ...],
 ) -> None:
     """Have libvirt merge its files into those below, and forget it."""
     if conn.getLibVersion() < DELETES_EXTERNAL:
@@ -86,7 +95,7 @@ def _merge(
             "a snapshot.",
             hint="Update libvirt there, or merge them by hand.",
         )
-    _need_alone(conn, domain, facts)
+    _need_alone(conn, domain, facts, ignoring)
     begun = not domain.isActive()
     if begun:
         if domain.hasManagedSaveImage(0):
@@ -107,7 +116,10 @@ def _merge(
 
 
 def _need_alone(
-    conn: libvirt.virConnect, domain: libvirt.virDomain, facts: SnapshotFacts
+    conn: libvirt.virConnect,
+    domain: libvirt.virDomain,
+    facts: SnapshotFacts,
+    ignoring: tuple[str, ...],
 ) -> None:
     """Nothing. Raises Conflict when more than this domain's disk stands on a file.
 
@@ -118,7 +130,7 @@ def _need_alone(
     for disk in facts.disks:
         if not disk.overlay:
             continue
-        chain = layers.get(disk.target, ())
+        chain = {*layers.get(disk.target, ()), *ignoring}
         others = [it for it in standing_on(conn, disk.base) if it not in chain]
         if others:
             needing = _needing(domain, others) or several(others)
