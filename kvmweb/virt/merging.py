@@ -75,10 +75,11 @@ def _delete_branch(
         needed |= set(chain)
     snapshot = domain.snapshotLookupByName(facts.name, 0)
     snapshot.delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+    kept = [disk.base for disk in facts.disks if disk.overlay]
     return tuple(
-        disk.base
-        for disk in facts.disks
-        if disk.overlay and disk.base not in needed and not set(standing_on(conn, disk.base)) - set(ignoring)
+        base
+        for base in kept
+        if base not in needed and set(standing_on(conn, base)) <= set(ignoring)
     )
 
 
