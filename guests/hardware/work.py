@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from guests.hardware import documents
+from guests.hardware import documents, memory
 from guests.hardware.differences import changes_between, pending
 from guests.hardware.machine import Machine, changed
 from guests.hardware.wishes import Hardware
@@ -53,6 +53,9 @@ def _make(machine: Machine, wish: Hardware) -> dict[str, Any]:
     before = machine.documents
     if wish.name is not None and wish.name != before.name:
         _rename(machine, wish.name)
+    if machine.now and wish.memory_bytes is not None:
+        memory.grow(machine, wish.memory_bytes)
+        memory.request(machine, wish.memory_bytes)
     machine.edit(lambda doc: documents.apply(doc, wish))
     if machine.now and machine.live is not None:
         _make_live(machine, wish)
@@ -83,9 +86,9 @@ def _make_live(machine: Machine, wish: Hardware) -> None:
     most = live.vcpus or 1
     if count and count != (live.vcpus_current or most) and count <= most:
         _try(machine, changes.set_vcpus, count)
-    memory, most_memory = wish.memory_bytes or 0, live.memory or 0
-    if memory != (live.current_memory or most_memory) and 0 < memory <= most_memory:
-        _try(machine, changes.set_memory, memory)
+    amount, most_memory = wish.memory_bytes or 0, live.memory or 0
+    if amount != (live.current_memory or most_memory) and 0 < amount <= most_memory:
+        _try(machine, changes.set_memory, amount)
 
 
 def _try(machine: Machine, verb: Any, amount: int) -> None:
