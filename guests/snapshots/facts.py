@@ -5,8 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from guests.book import announce
 from guests.models import Guest
 from guests.snapshots.models import NAME_MAX, Snapshot
@@ -58,10 +56,9 @@ def _store(
         return
     homes = Guest.objects.filter(pk__in=having | set(known), host=host)
     changed: set[UUID] = set()
-    with transaction.atomic():
-        for uuid in homes.values_list("pk", flat=True):
-            if _write(uuid, known.get(uuid, {}), told.get(uuid, ())):
-                changed.add(uuid)
+    for uuid in homes.values_list("pk", flat=True):
+        if _write(uuid, known.get(uuid, {}), told.get(uuid, ())):
+            changed.add(uuid)
     announce(changed)
 
 

@@ -39,6 +39,11 @@ class Snapshot(models.Model):
         return self.name
 
     @property
+    def addressable(self) -> bool:
+        """Whether a link can name it; libvirt gives no other names, a lying host may."""
+        return "/" not in self.name and self.name.strip(".") != ""
+
+    @property
     def indents(self) -> range:
         """How far in it stands in a tree that is drawn."""
         return range(min(self.depth, 12))

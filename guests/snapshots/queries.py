@@ -26,7 +26,7 @@ def tree(guest: Guest) -> list[Snapshot]:
         above = row.parent if row.parent in names and row.parent != row.name else ""
         children.setdefault(above, []).append(row)
     ordered: list[Snapshot] = []
-    waiting = [(row, 0) for row in reversed(children.get("", []))]
+    waiting = [(row, 0) for row in reversed(children.pop("", []))]
     while waiting:
         row, row.depth = waiting.pop()
         ordered.append(row)
