@@ -1,6 +1,7 @@
 """What people name by an id or a name, as rows of the guest's own host."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 
@@ -111,15 +112,19 @@ def documents(guest: Guest) -> list[Domain]:
     return [Domain.parse(text, recover=True) for text in texts if text]
 
 
-def need_unused(guest: Guest, path: str, *, readonly: bool) -> None:
-    """Nothing. Raises Conflict when another guest may write to the volume.
+def need_unused(
+    guest: Guest, path: str, *, readonly: bool = False, shareable: bool = False
+) -> None:
+    """Nothing. Raises Conflict when another guest must not have the volume, too.
 
-    Others may read what this one only reads, too.
+    Others may read what this one only reads, and share what all of them share.
     """
     told = users.of_paths(Sharing(home(guest), [path]), [path])[path]
     others = [each for each in told if each.guest != str(guest.pk)]
     if readonly:
-        others = [each for each in others if not _only_reads(each, path)]
+        others = [it for it in others if not _all_disks(it, path, _is_read)]
+    elif shareable:
+        others = [it for it in others if not _all_disks(it, path, _is_shared)]
     if others:
         raise Conflict(
             f"{path} is used by {users.named(others)}.",
@@ -127,19 +132,28 @@ def need_unused(guest: Guest, path: str, *, readonly: bool) -> None:
         )
 
 
-def _only_reads(user: users.User, path: str) -> bool:
+def _is_read(disk: dict[str, Any]) -> bool:
+    return bool(disk["readonly"]) or disk["device"] == "cdrom"
+
+
+def _is_shared(disk: dict[str, Any]) -> bool:
+    return bool(disk["shareable"])
+
+
+def _all_disks(
+    user: users.User, path: str, so: Callable[[dict[str, Any]], bool]
+) -> bool:
+    """Whether every disk that the user has of it is so; a volume above only reads it."""
     row = Guest.objects.filter(pk__in=[user.guest] if user.guest else []).first()
     if row is None:
-        return not user.guest  # a volume that stands on it reads it, too
+        return not user.guest and so is _is_read
     name = path.rpartition("/")[2]
     mine = [
         disk
         for disk in row.disks
         if disk["path"] == path or (disk["volume"] and disk["volume"] == name)
     ]
-    return bool(mine) and all(
-        disk["readonly"] or disk["device"] == "cdrom" for disk in mine
-    )
+    return bool(mine) and all(so(disk) for disk in mine)
 
 
 def _by_id(rows: QuerySet[M], word: str) -> M | None:

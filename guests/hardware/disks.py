@@ -52,8 +52,8 @@ def add(
     }
     if wish.volume:
         volume = choosing.volume(guest, wish.volume)
-        if not wish.shareable:
-            choosing.need_unused(guest, volume.path, readonly=wish.readonly)
+        how = {"readonly": wish.readonly, "shareable": wish.shareable}
+        choosing.need_unused(guest, volume.path, **how)
         return _adding(guest, volume, params, by, address)
     pool = choosing.pool(guest, wish.pool)
     need(by, Right.MANAGE_VOLUMES)
@@ -196,7 +196,8 @@ def _adding(
         params["format"] = "raw"
     with transaction.atomic():
         operation = submit_for("guest.disk-add", guest, by, address, params)
-        claim(operation, choosing.home(guest), [volume.path], destroys=False)
+        alone = not (params["readonly"] or params["shareable"])
+        claim(operation, choosing.home(guest), [volume.path], destroys=alone)
     return operation
 
 

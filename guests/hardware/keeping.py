@@ -26,12 +26,15 @@ def again(xml: str, before: str) -> str:
     return str(doc)
 
 
-def needs(xml: str) -> tuple[list[str], list[str]]:
-    """Where the disks of a document lie, and the networks its cards are on."""
+def needs(xml: str) -> tuple[dict[str, bool], list[str]]:
+    """Where its disks lie (and whether each is only read), and its cards' networks."""
     doc = Domain.parse(xml)
-    sources = [source_of(disk) for disk in doc.disks if disk.type != "network"]
-    networks = [nic.network for nic in doc.nics if nic.network]
-    return [each for each in sources if each], networks
+    sources = {
+        source_of(disk): disk.readonly or disk.device == "cdrom"
+        for disk in doc.disks
+        if disk.type != "network" and source_of(disk)
+    }
+    return sources, list(dict.fromkeys(nic.network for nic in doc.nics if nic.network))
 
 
 def _keep_passwords(doc: Domain, old: Domain) -> None:

@@ -98,10 +98,10 @@ def why_not(guest: Guest, wanted: Revision) -> list[str]:
     there = set(Network.objects.filter(host=guest.host).values_list("name", flat=True))
     reasons = [
         f"The network {name} is not there any more."
-        for name in dict.fromkeys(networks)
+        for name in networks
         if name not in there
     ]
-    return [*(_lost(guest, dict.fromkeys(sources))), *reasons]
+    return [*_lost(guest, sources), *reasons]
 
 
 def define(
@@ -174,7 +174,7 @@ def _more(guest: Guest, xml: str, now: str, by: User) -> dict[str, Any] | None:
     return {"named": sorted(beyond.named(now, folders)), "pools": folders}
 
 
-def _lost(guest: Guest, sources: dict[str, None]) -> list[str]:
+def _lost(guest: Guest, sources: dict[str, bool]) -> list[str]:
     """What is wrong with the volumes of a version, each as a sentence."""
     host = choosing.home(guest)
     volumes = Volume.objects.filter(pool__host=host).select_related("pool__host")
@@ -182,7 +182,7 @@ def _lost(guest: Guest, sources: dict[str, None]) -> list[str]:
     known |= {f"{row.pool.name}/{row.name}": row for row in known.values()}
     folders = [folder.rstrip("/") + "/" for folder in pools(guest)]
     mine, found = set(guest.uses), []
-    for source in sources:
+    for source, readonly in sources.items():
         row = known.get(source)
         if row is None:
             gone = not source.startswith("/") or source.startswith(tuple(folders))
@@ -191,13 +191,13 @@ def _lost(guest: Guest, sources: dict[str, None]) -> list[str]:
         elif (held := holdings.held(row)) is not None:
             found.append(f"The volume {source} is in the state “{held.state}”.")
         else:
-            found += _others(guest, row.path)
+            found += _others(guest, row.path, readonly=readonly)
     return found
 
 
-def _others(guest: Guest, path: str) -> list[str]:
+def _others(guest: Guest, path: str, *, readonly: bool) -> list[str]:
     try:
-        choosing.need_unused(guest, path, readonly=path.endswith(".iso"))
+        choosing.need_unused(guest, path, readonly=readonly)
     except Conflict as error:
         return [error.detail]
     return []

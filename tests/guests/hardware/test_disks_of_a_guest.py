@@ -224,6 +224,30 @@ def test_two_operations_never_need_one_volume_at_once(
         services.delete(spare, by=None)
 
 
+def test_a_volume_is_shared_only_by_guests_that_all_share_it(
+    bench: Bench, off: Guest, web: Guest, ask: Callable[..., Any]
+) -> None:
+    disk = Volume.objects.get(name="web.qcow2")
+    wish = {"volume": disk.pk, "shareable": True}
+    assert ask("POST", off, "disks/", wish).status_code == 409
+    spare = Volume.objects.get(name="spare.qcow2")
+    wish = {"volume": spare.pk, "shareable": True}
+    bench.done(ask("POST", off, "disks/", wish))
+    assert config(bench, off).disks[1].shareable
+    assert ask("POST", web, "disks/", {"volume": spare.pk}).status_code == 409
+    assert ask("POST", web, "disks/", wish).status_code == 202
+
+
+def test_two_guests_that_want_one_volume_at_once_do_not_both_get_it(
+    bench: Bench, off: Guest, web: Guest, ask: Callable[..., Any]
+) -> None:
+    spare = Volume.objects.get(name="spare.qcow2")
+    assert ask("POST", off, "disks/", {"volume": spare.pk}).status_code == 202
+    said = ask("POST", web, "disks/", {"volume": spare.pk})
+    assert said.status_code == 409
+    assert "disk add" in said.json()["detail"]
+
+
 def test_a_volume_half_made_when_the_worker_died_is_made_anew(
     bench: Bench, off: Guest, ask: Callable[..., Any]
 ) -> None:
