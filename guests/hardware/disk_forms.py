@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from guests.creation.wanted import BUSES, CACHES, FORMATS, IO_WAYS, Limits
 from guests.hardware import details
@@ -35,6 +38,26 @@ class OptionalSize(SizeField):
         return super().clean(value) if str(value or "").strip() else None
 
 
+class LongSelect(forms.Select):
+    """A list of hundreds, written in one go: Django renders each option by a template."""
+
+    def render(
+        self, name: str, value: Any, attrs: Any = None, renderer: Any = None
+    ) -> SafeString:
+        """The element."""
+        chosen = str(value or "")
+        options = format_html_join(
+            "\n",
+            '<option value="{}"{}>{}</option>',
+            (
+                (key, mark_safe(" selected") if str(key) == chosen else "", words)
+                for key, words in self.choices
+            ),
+        )
+        about = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
+        return format_html("<select{}>{}</select>", flatatt(about), options)
+
+
 class DiskForm(Told):
     """A further disk."""
 
@@ -55,6 +78,7 @@ class DiskForm(Told):
     pool = forms.ChoiceField(required=False, label="Pool of the new volume")
     volume = forms.ChoiceField(
         required=False,
+        widget=LongSelect,
         label="Or a volume that is there",
         help_text="Those that no guest of this host uses.",
     )
@@ -204,7 +228,7 @@ class MediaForm(Told):
     """What is to be in a CD drive."""
 
     target = forms.ChoiceField(required=False, label="Drive")
-    volume = forms.ChoiceField(required=False, label="In it")
+    volume = forms.ChoiceField(required=False, widget=LongSelect, label="In it")
     force = forms.BooleanField(
         required=False,
         label="Even if the guest holds the tray shut",
