@@ -11,6 +11,7 @@ from guests.creation import typed, wanted
 from guests.creation.amounts import HELP
 from guests.creation.choices import Choices, Groups
 from guests.creation.fields import OneOf, SeveralOf, SizeField
+from guests.creation.reading import likes_of
 from guests.creation.wanted import Wanted
 from guests.images.seed import CloudInit
 from hosts.forms import SecretInput
@@ -178,6 +179,8 @@ class CreateForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._user = user
         self._offer(offered)
+        for name, words in likes_of("").items():
+            self.fields[name].widget.attrs["placeholder"] = words
         if not may(user, Right.HOST_DEVICES):
             del self.fields["devices"], self.fields["shares"]
         if not may(user, Right.MANAGE_USERS):

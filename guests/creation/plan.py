@@ -8,6 +8,8 @@ from pydantic import TypeAdapter
 
 from guests.creation.blueprint import Blueprint
 
+KIND = "guest.create"
+
 
 @dataclass(frozen=True, slots=True)
 class NewVolume:

@@ -26,6 +26,7 @@ class Shown:
     more_volumes: int
     warnings: tuple[str, ...]
     xml: str
+    likes: dict[str, str]  # what a field that is left empty means, by its name
 
 
 def shown(preview: Preview) -> Shown:
@@ -46,7 +47,18 @@ def shown(preview: Preview) -> Shown:
         more_volumes=max(0, len(volumes) - _SHOWN),
         warnings=preview.warnings,
         xml=preview.xml,
+        likes=likes_of(blueprint.os),
     )
+
+
+def likes_of(os_id: str) -> dict[str, str]:
+    """What fields that are left empty mean for this system, as one would type it."""
+    likes = osinfo.defaults(os_id)
+    return {
+        "vcpus": str(likes.vcpus),
+        "memory": words_of(likes.memory_bytes),
+        "disk": words_of(likes.disk_bytes),
+    }
 
 
 def _machine(blueprint: Blueprint) -> list[str]:

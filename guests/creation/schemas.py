@@ -28,7 +28,9 @@ class _Strict(Schema):
 class CpuIn(_Strict):
     """Which processor it sees; without a mode, what fits its host."""
 
-    mode: Literal["", "host-model", "host-passthrough", "maximum", "named", "baseline"]
+    mode: Literal[
+        "", "host-model", "host-passthrough", "maximum", "named", "baseline"
+    ] = ""
     model: str = Field("", max_length=128)
     sockets: int | None = None
     cores: int | None = None

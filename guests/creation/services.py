@@ -8,7 +8,7 @@ from django.db import transaction
 from guests.creation import planning
 from guests.creation.blueprint import document
 from guests.creation.drafting import Planned
-from guests.creation.plan import NewVolume
+from guests.creation.plan import KIND, NewVolume
 from guests.creation.wanted import Wanted
 from guests.images import seeding
 from guests.images.seed import CloudInit
@@ -20,7 +20,6 @@ from kvmweb.errors import Forbidden, Invalid
 from kvmweb.operations.models import Operation
 from kvmweb.operations.services import group, submit
 
-KIND = "guest.create"
 _SOME_MAC = "52:54:00:00:00:00"
 EXPIRES_S = 1800  # fifty of them wait for each other
 

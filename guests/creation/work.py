@@ -3,8 +3,7 @@
 from typing import Any
 
 from guests.creation import making, tidying
-from guests.creation.plan import plan_of
-from guests.creation.services import KIND
+from guests.creation.plan import KIND, plan_of
 from kvmweb.accounts.gate import Right, need
 from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import Recovery, work

@@ -44,6 +44,9 @@ function take(fresh) {
   for (const details of fresh.querySelectorAll("details")) {
     details.open = open.has(words(details));
   }
+  for (const { dataset, textContent } of fresh.querySelectorAll("[data-likes]")) {
+    form.elements[dataset.likes].placeholder = textContent;
+  }
   panel.replaceChildren(...fresh.childNodes);
 }
 
