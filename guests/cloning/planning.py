@@ -12,6 +12,7 @@ from hosts.storage import holdings
 from hosts.storage.places import path_of
 from kvmweb.errors import Conflict
 
+KIND = "guest.clone"
 _FILES = {"dir", "fs", "netfs"}
 _RAW_ONLY = {"logical", "disk", "zfs"}
 _DISKS = {"disk", "lun"}

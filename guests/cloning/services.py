@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 
 from guests.cloning import identity, planning
-from guests.cloning.planning import Plan
+from guests.cloning.planning import KIND, Plan
 from guests.images import seeding
 from guests.images.seed import CloudInit
 from guests.models import Guest
@@ -22,7 +22,6 @@ from kvmweb.operations.services import group, submit
 from kvmweb.virt.types import DomainState
 from kvmweb.virt.xml.copied import raw_options
 
-KIND = "guest.clone"
 MOST = 50
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 NAME_HELP = "Use small letters, digits, dots and dashes, at most 63, no dash at an end."

@@ -3,7 +3,7 @@
 from typing import Any
 
 from guests.cloning import making
-from guests.cloning.services import KIND
+from guests.cloning.planning import KIND
 from kvmweb.accounts.gate import Right, need
 from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import work

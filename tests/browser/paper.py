@@ -19,7 +19,13 @@ _DOMAIN = """<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/t
 <disk type='file' device='disk'><source file='/images/{uuid}.img'/>
 <target dev='vda' bus='virtio'/></disk>
 <interface type='network'><source network='default'/></interface></devices>
-<test:runstate>{state}</test:runstate></domain>"""
+<test:runstate>{state}</test:runstate>{snapshots}</domain>"""
+SNAPSHOT = "before-it"  # of the hostile guest; another one is called as it is
+_SNAPSHOT = """<test:domainsnapshot><name>{name}</name><description>{name}</description>
+<state>running</state><creationTime>1700000000</creationTime><memory snapshot='internal'/>
+<domain type='test'><name>{guest}</name><uuid>{uuid}</uuid><memory>1048576</memory>
+<vcpu>2</vcpu><os><type>hvm</type></os></domain><active>{active}</active>
+</test:domainsnapshot>"""
 _REST = """<cpu><mhz>2600</mhz><model>x86-64</model><active>16</active><nodes>2</nodes>
 <sockets>2</sockets><cores>4</cores><threads>1</threads></cpu><memory>67108864</memory>
 <network><name>default</name><bridge name='virbr0'/><forward/>
@@ -36,7 +42,21 @@ def many_guests() -> str:
             name=escape(name),
             uuid=uuid5(NAMESPACE_DNS, name),
             state=states[place % len(states)],
+            snapshots=_snapshots(name) if name == HOSTILE else "",
         )
         for place, name in enumerate(NAMES)
     ]
     return f"<node>{_REST}{''.join(domains)}</node>"
+
+
+def _snapshots(guest: str) -> str:
+    """Two, one of them with an odd name."""
+    return "".join(
+        _SNAPSHOT.format(
+            name=escape(name),
+            guest=escape(guest),
+            uuid=uuid5(NAMESPACE_DNS, guest),
+            active=int(name == SNAPSHOT),
+        )
+        for name in (SNAPSHOT, "<img src=x onerror=alert(2)>")
+    )
