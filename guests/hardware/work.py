@@ -44,8 +44,11 @@ def outcome(run: Run, what: str, done: str, why: str, **about: Any) -> dict[str,
 
 
 def sentence(name: str, made: list[str], later: list[str]) -> str:
-    """What became of a change, in words."""
-    said = f"{name}: {'; '.join(made)}." if made else f"{name} is so already."
+    """What became of a change, in words: what is so now, and what only at its next start."""
+    now = [each for each in made if each not in later]
+    if not made and not later:
+        return f"{name} is so already."
+    said = f"{name}: {'; '.join(now)}." if now else f"{name} runs on as it is."
     return f"{said} At its next start: {'; '.join(later)}." if later else said
 
 
