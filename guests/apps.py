@@ -22,5 +22,7 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         for part in ("inside.work", "inside.tasks"):
             import_module(f"guests.{part}")
-        for part in ("snapshots.work", "snapshots.facts", "cloning.work"):
+        for part in ("snapshots.work", "snapshots.facts"):
+            import_module(f"guests.{part}")
+        for part in ("cloning.work", "cloning.tasks"):
             import_module(f"guests.{part}")

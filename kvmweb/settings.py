@@ -152,6 +152,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "tidy-clones": {
+        "task": "cloning.tidy",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     "tidy-creations": {
         "task": "creation.tidy",
         "schedule": 30,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from guests import edits
 from guests.book import announce
-from guests.cloning import identity
+from guests.cloning import identity, tidying
 from guests.cloning.planning import Copy, Plan, plan_of, uuid_of
 from guests.creation.making import BEGUN, DEFINED, define, start
 from guests.creation.traces import Traces
@@ -74,12 +74,13 @@ def recover(run: Run) -> Recovery:
     return Recovery.AGAIN
 
 
-def tidy(run: Run) -> None:
-    """Take away what could not be when it failed. Raises Conflict when it still cannot."""
-    plan, traces = plan_of(run.params["plan"]), Traces(run)
-    if left := traces.take_away():
-        raise Conflict(_left(plan, left))
+def tidied(run: Run) -> dict[str, Any]:
+    """Keep the clone if it stands after all; else take away what there is of it."""
+    plan = plan_of(run.params["plan"])
+    if tidying.tidy(run):
+        return _stands(run, plan, Traces(run), None)
     _forget_seed(run, plan)
+    return {}
 
 
 def _original(run: Run, plan: Plan) -> str:

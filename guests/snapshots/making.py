@@ -49,7 +49,7 @@ def make(run: Run) -> dict[str, Any]:
         survey: Survey = far.run(surveying.survey)
         chosen = means.choose(_subject(survey), memory=bool(run.params["memory"]))
         wanted = _wanted(run, survey, chosen)
-        run.keep(wanted=asdict(wanted), state=survey.state)
+        run.keep(begun=True, wanted=asdict(wanted), state=survey.state)
         for path in _files(wanted):
             holdings.building(far.host, path, run.operation)
         run.progress(

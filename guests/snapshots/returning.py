@@ -59,7 +59,7 @@ def _on_new_files(run: Run, far: Far, survey: Survey, snapshot: SnapshotFacts) -
     paths = _paths(run, survey, snapshot)
     if not _stands_on(survey, paths):
         _need_kept(far, snapshot)
-        run.keep(left=_leaves(survey))
+        run.keep(begun=True, left=_leaves(survey))
         _lay_down(run, far, survey, snapshot, paths)
         try:
             _exchange(run, far, snapshot, paths)
