@@ -16,7 +16,7 @@ from kvmweb.virt import connection, storage
 def need_free(sharing: Sharing, paths: Collection[str], doing: str) -> None:
     """Nothing. Raises Conflict when rows know of a user, or a host cannot be asked."""
     sharing.need_answers()
-    users.need_none(users.of_paths(sharing, paths), doing)
+    users.need_none(users.of_paths(sharing, paths, together=True), doing)
 
 
 def need_free_there(sharing: Sharing, paths: Sequence[str], doing: str) -> None:

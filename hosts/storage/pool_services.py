@@ -100,7 +100,8 @@ def _ending(kind: str, pool: Pool, doing: str, by: User, address: str) -> Operat
     """An operation after which nobody reaches the pool's volumes."""
     need_up(pool.host)
     paths = guarding.paths_of(pool)
-    users.need_none(users.of_paths(Sharing.of_home(pool), paths), doing)
+    told = users.of_paths(Sharing.of_home(pool), paths, together=True)
+    users.need_none(told, doing)
     held = Holding.objects.filter(
         host=pool.host, path__in=paths, state=Holding.State.BUILDING
     ).first()

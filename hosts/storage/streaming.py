@@ -35,7 +35,7 @@ _COME_S = 20.0
 _ANSWER_S = 90.0  # the host may still write what it was sent
 _DRAINED_BYTES = 64 << 20
 _HELD = 1 << 20
-_PIECE = 240 << 10  # as much as goes to a host at once
+_PIECE = 1 << 20
 _BODY_HEADERS = (b"content-length", b"transfer-encoding", b"expect")
 
 
@@ -168,10 +168,13 @@ async def _pump(receive: Receive, writer: asyncio.StreamWriter) -> None:
 
 
 def _frame(writer: asyncio.StreamWriter, pieces: list[bytes], length: int) -> None:
-    """One frame of these pieces; a server may hand over a body as one, of any length."""
-    data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    """One frame of these pieces, or several where one piece is very long."""
+    if length <= LONGEST_FRAME:
+        writer.writelines((FRAME.pack(length), *pieces))
+        return
+    data = b"".join(pieces)
     for start in range(0, length, LONGEST_FRAME):
-        part = data[start : start + LONGEST_FRAME] if length > LONGEST_FRAME else data
+        part = data[start : start + LONGEST_FRAME]
         writer.writelines((FRAME.pack(len(part)), part))
 
 

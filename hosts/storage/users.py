@@ -46,8 +46,13 @@ def users(teller: Teller) -> Teller:
     return teller
 
 
-def of_paths(sharing: Sharing, paths: Collection[str]) -> dict[str, list[User]]:
-    """Who uses each of these paths of the sharing's hosts, each user once."""
+def of_paths(
+    sharing: Sharing, paths: Collection[str], *, together: bool = False
+) -> dict[str, list[User]]:
+    """Who uses each of these paths of the sharing's hosts, each user once.
+
+    `together`: they go at once, so that one stands on another keeps neither.
+    """
     found: dict[str, list[User]] = {path: [] for path in paths}
     if not found:
         return found
@@ -61,7 +66,8 @@ def of_paths(sharing: Sharing, paths: Collection[str]) -> dict[str, list[User]]:
         for path, told in teller(asked).items():
             found[path] += told
     above = Volume.objects.filter(pool__host__in=sharing.ids, backing_path__in=paths)
-    above = above.exclude(path__in=paths)
+    if together:
+        above = above.exclude(path__in=paths)
     for name, path in above.values_list("name", "backing_path"):
         found[path].append(User(f"the volume {name}"))
     return {path: list(dict.fromkeys(told)) for path, told in found.items()}

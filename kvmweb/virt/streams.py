@@ -10,7 +10,7 @@ from kvmweb.virt.errors import explaining
 from kvmweb.virt.storage import settle, volume_at
 
 SMALL_BYTES = 16 << 20
-PIECE_BYTES = 240 << 10  # a little less than libvirt's longest message
+PIECE_BYTES = 262120  # what libvirt puts into one message
 
 
 @verb(deadline_s=CHANGE_S)

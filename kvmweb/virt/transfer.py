@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import libvirt
 
@@ -34,9 +34,9 @@ from kvmweb.virt.types import Address
 FRAME = struct.Struct(">I")
 LONGEST_FRAME = 4 << 20
 _COME_S = 20.0
-_IDLE_S = 60.0
+_IDLE_S = 60
+_IDLE = struct.pack("ll", _IDLE_S, 0)
 _TELL_EVERY_S = 0.25
-_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +118,25 @@ def _take(
     channel: Channel, conn: libvirt.virConnect, client: socket.socket, upload: Upload
 ) -> int:
     """The body into the volume; its length. Nothing is written before it was judged."""
-    with client.makefile("rb", _BUFFER) as body:
-        frames = _frames(cast(BinaryIO, body))
-        head = bytearray()
-        while len(head) < images.HEAD_BYTES and (piece := next(frames)):
-            head += piece
-        whole = len(head) < images.HEAD_BYTES
-        if upload.format:
-            images.inspect(bytes(head), upload.format, len(head) if whole else None)
-        with explaining(f"write {upload.path}"):
-            volume = _found(conn, upload.path)
-            stream = conn.newStream(0)
-            volume.upload(stream, 0, 0, 0)
-            try:
-                rest = iter(()) if whole else frames
-                total = _pump(channel, stream, bytes(head), rest, upload.most_bytes)
-                stream.finish()
-            except BaseException:
-                streams.stop(stream)
-                raise
-            settle(volume.storagePoolLookupByVolume())
+    frames = _frames(client)
+    head = bytearray()
+    while len(head) < images.HEAD_BYTES and (piece := next(frames)):
+        head += piece
+    whole = len(head) < images.HEAD_BYTES
+    if upload.format:
+        images.inspect(bytes(head), upload.format, len(head) if whole else None)
+    with explaining(f"write {upload.path}"):
+        volume = _found(conn, upload.path)
+        stream = conn.newStream(0)
+        volume.upload(stream, 0, 0, 0)
+        try:
+            rest = iter(()) if whole else frames
+            total = _pump(channel, stream, bytes(head), rest, upload.most_bytes)
+            stream.finish()
+        except BaseException:
+            streams.stop(stream)
+            raise
+        settle(volume.storagePoolLookupByVolume())
     return total
 
 
@@ -243,24 +242,29 @@ def _client(channel: Channel, socket_path: str) -> Iterator[socket.socket]:
         finally:
             path.unlink(missing_ok=True)
     with client:
-        client.settimeout(_IDLE_S)
+        client.settimeout(None)  # the kernel waits: whole frames come by one call
+        for limit in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            client.setsockopt(socket.SOL_SOCKET, limit, _IDLE)
         yield client
 
 
-def _frames(body: BinaryIO) -> Iterator[bytes]:
+def _frames(client: socket.socket) -> Iterator[bytes]:
     """Pieces of a body; the last one is empty. Raises HostError when it is cut off."""
     try:
         while True:
-            (length,) = FRAME.unpack(_exactly(body, FRAME.size))
+            (length,) = FRAME.unpack(_exactly(client, FRAME.size))
             if length > LONGEST_FRAME:
                 raise HostError("What came is no upload.")
-            yield _exactly(body, length) if length else b""
+            if not length:
+                yield b""
+            for start in range(0, length, streams.PIECE_BYTES):
+                yield _exactly(client, min(streams.PIECE_BYTES, length - start))
     except (OSError, EOFError) as error:
         raise HostError("The upload was cut off in the middle.") from error
 
 
-def _exactly(body: BinaryIO, length: int) -> bytes:
-    data = body.read(length)
+def _exactly(client: socket.socket, length: int) -> bytes:
+    data = client.recv(length, socket.MSG_WAITALL)
     if len(data) < length:
         raise EOFError
     return data
