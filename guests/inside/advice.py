@@ -49,6 +49,6 @@ def _lines(os: str) -> tuple[str, ...]:
         if any(word in os.lower() for word in words):
             return (line,)
     return (
-        "sudo apt install qemu-guest-agent  # Debian, Ubuntu",
-        "sudo dnf install qemu-guest-agent  # Fedora, Red Hat and kin",
+        "sudo apt install qemu-guest-agent  # Debian and kin",
+        "sudo dnf install qemu-guest-agent  # Fedora and kin",
     )
