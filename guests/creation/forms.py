@@ -95,7 +95,7 @@ class CreateForm(forms.Form):
     )
     image = OneOf(label="Image")
     iso = OneOf(label="ISO in the drive")
-    volume = OneOf(label="Disk", help_text="Volumes that no guest uses.")
+    volume = OneOf(label="Volume", help_text="Those that no guest uses.")
     os = OneOf(label="Operating system", help_text="Decides what fits it best.")
     drivers = OneOf(
         label="ISO with virtio drivers",
@@ -178,6 +178,7 @@ class CreateForm(forms.Form):
     def __init__(self, user: User, offered: Choices, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._user = user
+        self.offered = offered
         self._offer(offered)
         for name, words in likes_of("").items():
             self.fields[name].widget.attrs["placeholder"] = words

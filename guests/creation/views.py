@@ -43,6 +43,7 @@ def new(request: UserRequest) -> HttpResponse:
 def _page(
     request: UserRequest, form: CreateForm, seen: reading.Shown | None = None
 ) -> HttpResponse:
-    context = {"form": form, "preview": seen, "looked": PREVIEW in request.POST}
-    status = 422 if form.errors else 200
+    looked = PREVIEW in request.POST  # who only looks has done nothing wrong
+    context = {"form": form, "preview": seen, "looked": looked}
+    status = 422 if form.errors and not looked else 200
     return render(request, "guests/new.html", context, status=status)
