@@ -136,7 +136,7 @@ def _volume(source: Guest, home: Host, target: str, place: Place | None) -> Volu
         raise Conflict(
             f"{target} of {source.name} lies in no storage pool of {home.name}, so its "
             "host cannot copy it.",
-            hint="Add a pool for the place where it lies.",
+            hint="Add a pool for the place where it lies, or refresh the one that is there.",
         )
     holdings.need_ready(found)
     return found

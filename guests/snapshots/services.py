@@ -133,8 +133,9 @@ def laid_aside(guest: Guest, snapshot: Snapshot) -> list[Volume]:
     """What lies in the trash since somebody went back, and goes with the snapshot."""
     if guest.host is None:
         return []
-    bases = [disk["base"] for disk in snapshot.disks if disk["overlay"]]
-    return leftovers.standing_on(guest.host, guest.pk, bases)
+    kept = [disk for disk in snapshot.disks if disk["overlay"]]
+    merged = [disk[key] for disk in kept for key in ("base", "overlay")]
+    return leftovers.standing_on(guest.host, guest.pk, merged)
 
 
 def subject(guest: Guest) -> Subject:

@@ -1,5 +1,6 @@
 """The slow part of what is asked of snapshots."""
 
+from itertools import pairwise
 from typing import Any
 
 from guests.far import Far, home_of
@@ -78,5 +79,12 @@ def _laid_aside(run: Run, far: Far, survey: Survey, name: str) -> list[str]:
     if run.operation.guest is None:
         return []
     bases = _bases(survey, name)
-    rows = leftovers.standing_on(far.host, run.operation.guest, bases)
+    merged = [*bases, *_tops(survey, bases)]
+    rows = leftovers.standing_on(far.host, run.operation.guest, merged)
     return [row.path for row in rows]
+
+
+def _tops(survey: Survey, bases: list[str]) -> list[str]:
+    """The files on top of these: they are merged into them, and are then no more."""
+    chains = [disk.chain for disk in survey.disks]
+    return [top for chain in chains for top, below in pairwise(chain) if below in bases]

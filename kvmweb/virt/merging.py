@@ -129,16 +129,28 @@ def _need_alone(
     layers = chains(conn, domain)
     refresh(conn, [disk.base for disk in facts.disks])
     for disk in facts.disks:
-        if not disk.overlay:
-            continue
-        chain = {*layers.get(disk.target, ()), *ignoring}
-        others = [it for it in standing_on(conn, disk.base) if it not in chain]
-        if others:
-            needing = _needing(domain, others) or several(others)
-            raise Conflict(
-                f"{facts.name} cannot be merged away: {needing} on {disk.base}, too.",
-                hint="Delete what else stands on it first.",
-            )
+        chain = layers.get(disk.target, ())
+        if disk.overlay and disk.base in chain[1:]:
+            # What lies on top is merged into it, and is then no more.
+            top = chain[chain.index(disk.base) - 1]
+            for path in (disk.base, top):
+                _need_none_on(conn, domain, facts.name, path, {*chain, *ignoring})
+
+
+def _need_none_on(
+    conn: libvirt.virConnect,
+    domain: libvirt.virDomain,
+    name: str,
+    path: str,
+    known: set[str],
+) -> None:
+    others = [each for each in standing_on(conn, path) if each not in known]
+    if others:
+        needing = _needing(domain, others) or several(others)
+        raise Conflict(
+            f"{name} cannot be merged away: {needing} on {path}, too.",
+            hint="Delete what else stands on it first.",
+        )
 
 
 def _needing(domain: libvirt.virDomain, paths: list[str]) -> str:
