@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from deploy import demo, places
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from guests.models import Guest
@@ -213,102 +214,121 @@ def test_memory_goes_on_where_it_was(
     assert seeing.fresh(guest).state == "running"
 
 
-def test_disks_of_a_running_guest_are_kept_beside_and_merged_again(
+@pytest.fixture
+def branched(
     kvm: LabHost, guest_of: Callable[..., Guest], admin: User
-) -> None:
-    guest = guest_of("beside")
+) -> tuple[Guest, str, str]:
+    """A guest with snapshots beside its disk, one after two: its disk then held 1 and 2.
+
+    It went back to the first. Beside it the disk it had at first, and the file that it
+    lost when it went back.
+    """
+    guest = guest_of("beside", memory_mib=16, running=False)
     first = source(kvm, guest)
-    with Shell(kvm, guest.pk) as shell:
-        shell.booted().say("echo one | dd of=/dev/vda conv=sync 2>/dev/null; sync")
-        operation = keep(guest, "one", admin)
-        assert (operation.result["kind"], source(kvm, guest) != first) == (
-            "external",
-            True,
-        )
-        shell.say("echo two | dd of=/dev/vda conv=sync 2>/dev/null; sync")
-        keep(guest, "two", admin)
-        shell.say("echo three | dd of=/dev/vda conv=sync 2>/dev/null; sync")
+    for number, name in enumerate(("one", "two"), 1):
+        write(kvm, guest, number)
+        kvm.virsh("start", "beside", "--paused")
+        operation = keep(guest, name, admin)
+        assert operation.result["kind"] == "external"
+        kvm.virsh("destroy", "beside")
+    write(kvm, guest, 3)
     assert all(row.size_bytes for row in queries.of(guest))
-    # Back to the first: on a new file, the lost state laid aside, the later one kept.
+    kvm.virsh("start", "beside", "--paused")
     lost = source(kvm, guest)
-    assert Path(image(kvm, lost)).exists()
     operation = back(guest, "one", admin)
     assert operation.result["state"] == "shutoff"
-    assert Holding.objects.get(path=lost).state == Holding.State.TRASH
+    return guest, first, lost
+
+
+def test_going_back_destroys_nothing(
+    kvm: LabHost, branched: tuple[Guest, str, str], admin: User
+) -> None:
+    guest, first, lost = branched
     assert tree(guest) == [("one", 0, True), ("two", 1, False)]
-    assert _begins(kvm, guest, b"one")
+    assert holds(kvm, guest, 1)
+    assert first != source(kvm, guest) != lost
+    assert Holding.objects.get(path=lost).state == Holding.State.TRASH
+    assert Path(image(kvm, lost)).exists()
+    back(guest, "two", admin)
+    assert holds(kvm, guest, 2)
+    # A branch that nobody needs goes with the file that it kept.
+    back(guest, "one", admin)
+    delete(guest, "two", admin)
+    assert tree(guest) == [("one", 0, True)]
+    delete(guest, "one", admin)
+    assert holds(kvm, guest, 1)
+    assert _files(kvm, "beside") == ["beside.qcow2"]
+
+
+def test_files_are_merged_and_never_under_anothers_feet(
+    kvm: LabHost, branched: tuple[Guest, str, str], admin: User
+) -> None:
+    guest, first, lost = branched
     # Both stand on the same file now: libvirt 9.0 would merge and destroy the other.
     refused = asked_to_delete(guest, "one", admin)
     assert refused.state == "failed"
     assert "the snapshot two stands" in refused.error_message
     assert Path(image(kvm, lost)).exists()
     back(guest, "two", admin)
-    assert _begins(kvm, guest, b"two")
     # The guest is off: it is loaded without running, merged and off again.
     delete(guest, "one", admin)
-    assert _begins(kvm, guest, b"two")
-    assert kvm.virsh("domstate", str(guest.pk)) == "shut off"
+    assert holds(kvm, guest, 2)
+    assert kvm.virsh("domstate", "beside") == "shut off"
+    kvm.virsh("start", "beside", "--paused")
     delete(guest, "two", admin)
-    assert tree(guest) == []
-    assert _begins(kvm, guest, b"two")
-    assert source(kvm, guest) == first
-    assert not Path(image(kvm, lost)).exists()  # it stood on what is merged now
+    kvm.virsh("destroy", "beside")
+    assert (tree(guest), source(kvm, guest)) == ([], first)
+    assert holds(kvm, guest, 2)
+    assert _files(kvm, "beside") == ["beside.qcow2"]
 
 
-def _begins(kvm: LabHost, guest: Guest, words: bytes) -> bool:
-    """Whether the disk begins with these words, layers below included."""
-    path = source(kvm, guest)
-    copy = Path(kvm.root, "copy.raw")
-    kvm.run("qemu-img", "convert", "-U", "-O", "raw", path, "/var/lib/libvirt/copy.raw")
-    copy = Path(image(kvm, "/var/lib/libvirt/copy.raw"))
-    with copy.open("rb") as file:
-        found = file.read(16)
-    copy.unlink()
-    return found.startswith(words)
+def _files(kvm: LabHost, start: str) -> list[str]:
+    return sorted(it.name for it in Path(kvm.root, IMAGES[1:]).glob(f"{start}.*"))
+
+
+@pytest.fixture
+def uefi(kvm: LabHost, home: Host) -> Iterator[Guest]:
+    """A running UEFI guest on a raw disk."""
+    kernel, initrd = demo.parts(places.data_dir())
+    kvm.virsh("vol-create-as", "default", "uefi.img", "16M")
+    path = kvm.root / "uefi.xml"
+    path.write_text(
+        UEFI.format(
+            name="uefi",
+            kernel=kernel,
+            initrd=initrd,
+            cmdline=demo.COMMAND_LINE,
+            images=IMAGES,
+        )
+    )
+    kvm.virsh("define", str(path))
+    uuid = UUID(kvm.virsh("domuuid", "uefi"))
+    kvm.virsh("start", "uefi")
+    seeing.look(home)
+    yield Guest.objects.select_related("host").get(pk=uuid)
+    gone(kvm, uuid)
 
 
 def test_a_uefi_guest_on_a_raw_disk_goes_back_with_its_memory(
-    kvm: LabHost, home: Host, admin: User
+    kvm: LabHost, uefi: Guest, admin: User
 ) -> None:
-    from deploy import demo, places
-
-    kernel, initrd = demo.parts(places.data_dir())
-    kvm.virsh("vol-create-as", "default", "uefi.img", "16M")
-    xml = UEFI.format(
-        name="uefi",
-        kernel=kernel,
-        initrd=initrd,
-        cmdline=demo.COMMAND_LINE,
-        images=IMAGES,
-    )
-    path = kvm.root / "uefi.xml"
-    path.write_text(xml)
-    kvm.virsh("define", str(path))
-    uuid = UUID(kvm.virsh("domuuid", "uefi"))
-    try:
-        kvm.virsh("start", "uefi")
-        seeing.look(home)
-        guest = Guest.objects.select_related("host").get(pk=uuid)
-        with Shell(kvm, uuid) as shell:
-            shell.booted().say("mkdir -p /t; echo early > /t/when")
-            shell.say("echo early | dd of=/dev/vda conv=sync 2>/dev/null; sync")
-        operation = keep(guest, "early", admin, memory=True)
-        assert operation.result["kind"] == "external"
-        (row,) = queries.of(guest)
-        assert row.memory
-        assert (row.size_bytes or 0) > 1024**2
-        with Shell(kvm, uuid) as shell:
-            shell.say("echo late > /t/when")
-            shell.say("echo late | dd of=/dev/vda conv=sync 2>/dev/null; sync")
-        back(guest, "early", admin)
-        with Shell(kvm, uuid) as shell:
-            assert shell.say("cat /t/when") == "early"
-            # What it has cached of the disk is what the disk is.
-            said = shell.say("echo 3 > /proc/sys/vm/drop_caches; head -c 5 /dev/vda")
-            assert said == "early"
-        memory = row.memory_path
-        delete(guest, "early", admin)
-        assert not Path(image(kvm, memory)).exists()
-        assert source(kvm, guest) == f"{IMAGES}/uefi.img"
-    finally:
-        gone(kvm, uuid)
+    to_disk = "| dd of=/dev/vda conv=sync 2>/dev/null; sync"
+    with Shell(kvm, uefi.pk) as shell:
+        shell.booted().say("mkdir -p /t; echo early > /t/when")
+        shell.say(f"echo early {to_disk}")
+    operation = keep(uefi, "early", admin, memory=True)
+    assert operation.result["kind"] == "external"
+    (row,) = queries.of(uefi)
+    assert row.memory
+    assert (row.size_bytes or 0) > 1024**2
+    with Shell(kvm, uefi.pk) as shell:
+        shell.say(f"echo late > /t/when; echo late {to_disk}")
+    back(uefi, "early", admin)
+    with Shell(kvm, uefi.pk) as shell:
+        assert shell.say("cat /t/when") == "early"
+        # Past what it has cached: the disk is what it was, too.
+        said = shell.say("echo 3 > /proc/sys/vm/drop_caches; head -c 5 /dev/vda")
+        assert said == "early"
+    delete(uefi, "early", admin)
+    assert _files(kvm, "uefi") == ["uefi.img"]
+    assert source(kvm, uefi) == f"{IMAGES}/uefi.img"
