@@ -9,15 +9,15 @@ from ninja.responses import Status
 from guests import access
 from guests.hardware import disks, host_devices, nics
 from guests.hardware.schemas import (
-    DeviceIn,
-    DeviceOut,
-    DiskChangeIn,
-    DiskIn,
+    DiskEditIn,
+    HostDeviceIn,
     MediaIn,
-    NicChangeIn,
-    NicIn,
-    RemoveDiskQuery,
-    RemoveQuery,
+    NewDiskIn,
+    NewNicIn,
+    NicEditIn,
+    OfferedDeviceOut,
+    UnplugDiskQuery,
+    UnplugQuery,
 )
 from kvmweb import doors
 from kvmweb.accounts.gate import Right, door
@@ -31,7 +31,7 @@ Accepted = Status[Operation]
 
 @router.post("{uuid:uuid}/disks/", response={202: OperationOut}, url_name="guest-disks")
 @door(Right.CHANGE)
-def add_disk(request: UserRequest, uuid: UUID, body: DiskIn) -> Accepted:
+def add_disk(request: UserRequest, uuid: UUID, body: NewDiskIn) -> Accepted:
     """Give it a further disk: a new volume, or one that nobody uses."""
     guest = access.guest(request.user, uuid, Right.CHANGE)
     return doors.accepted(
@@ -50,7 +50,7 @@ def add_disk(request: UserRequest, uuid: UUID, body: DiskIn) -> Accepted:
 )
 @door(Right.CHANGE)
 def change_disk(
-    request: UserRequest, uuid: UUID, target: str, body: DiskChangeIn
+    request: UserRequest, uuid: UUID, target: str, body: DiskEditIn
 ) -> Accepted:
     """Grow a disk, which a running guest sees at once, or have it handled otherwise."""
     guest = access.guest(request.user, uuid, Right.CHANGE)
@@ -71,7 +71,7 @@ def change_disk(
 )
 @door(Right.CHANGE)
 def remove_disk(
-    request: UserRequest, uuid: UUID, target: str, query: Query[RemoveDiskQuery]
+    request: UserRequest, uuid: UUID, target: str, query: Query[UnplugDiskQuery]
 ) -> Accepted:
     """Take a disk out; `volume=delete` puts its volume into the trash if it is unused."""
     guest = access.guest(request.user, uuid, Right.CHANGE)
@@ -107,7 +107,7 @@ def set_media(request: UserRequest, uuid: UUID, body: MediaIn) -> Accepted:
 
 @router.post("{uuid:uuid}/nics/", response={202: OperationOut}, url_name="guest-nics")
 @door(Right.CHANGE)
-def add_nic(request: UserRequest, uuid: UUID, body: NicIn) -> Accepted:
+def add_nic(request: UserRequest, uuid: UUID, body: NewNicIn) -> Accepted:
     """Give it a further network card."""
     guest = access.guest(request.user, uuid, Right.CHANGE)
     return doors.accepted(
@@ -125,9 +125,7 @@ def add_nic(request: UserRequest, uuid: UUID, body: NicIn) -> Accepted:
     "{uuid:uuid}/nics/{mac}/", response={202: OperationOut}, url_name="guest-nic"
 )
 @door(Right.CHANGE)
-def change_nic(
-    request: UserRequest, uuid: UUID, mac: str, body: NicChangeIn
-) -> Accepted:
+def change_nic(request: UserRequest, uuid: UUID, mac: str, body: NicEditIn) -> Accepted:
     """Another network, model, link, filter or limit of a network card."""
     guest = access.guest(request.user, uuid, Right.CHANGE)
     return doors.accepted(
@@ -147,7 +145,7 @@ def change_nic(
 )
 @door(Right.CHANGE)
 def remove_nic(
-    request: UserRequest, uuid: UUID, mac: str, query: Query[RemoveQuery]
+    request: UserRequest, uuid: UUID, mac: str, query: Query[UnplugQuery]
 ) -> Accepted:
     """Take a network card out."""
     guest = access.guest(request.user, uuid, Right.CHANGE)
@@ -164,7 +162,7 @@ def remove_nic(
 
 @router.get(
     "{uuid:uuid}/host-devices/",
-    response=list[DeviceOut],
+    response=list[OfferedDeviceOut],
     url_name="guest-host-devices",
 )
 @door(Right.HOST_DEVICES)
@@ -191,7 +189,7 @@ def devices(request: UserRequest, uuid: UUID) -> list[dict[str, Any]]:
     url_name="guest-host-devices",
 )
 @door(Right.HOST_DEVICES)
-def add_device(request: UserRequest, uuid: UUID, body: DeviceIn) -> Accepted:
+def add_device(request: UserRequest, uuid: UUID, body: HostDeviceIn) -> Accepted:
     """Give it a device of its host."""
     guest = access.guest(request.user, uuid, Right.HOST_DEVICES)
     return doors.accepted(
@@ -212,7 +210,7 @@ def add_device(request: UserRequest, uuid: UUID, body: DeviceIn) -> Accepted:
 )
 @door(Right.HOST_DEVICES)
 def remove_device(
-    request: UserRequest, uuid: UUID, device: str, query: Query[RemoveQuery]
+    request: UserRequest, uuid: UUID, device: str, query: Query[UnplugQuery]
 ) -> Accepted:
     """Take a device of its host back."""
     guest = access.guest(request.user, uuid, Right.HOST_DEVICES)

@@ -11,7 +11,7 @@ from guests.hardware.device_wishes import DiskChange, DiskWish, NicChange, NicWi
 When = Literal["now", "next-start"]
 
 
-class LimitsIn(Schema):
+class DiskLimitsIn(Schema):
     """What a disk may do a second; 0 for no limit."""
 
     total_bytes_s: int = 0
@@ -26,7 +26,7 @@ class LimitsIn(Schema):
         return Limits(**self.dict())
 
 
-class DiskIn(Schema):
+class NewDiskIn(Schema):
     """A further disk: `size_bytes` for a new volume, or `volume` for one that is there."""
 
     volume: int | str | None = None
@@ -40,7 +40,7 @@ class DiskIn(Schema):
     discard: bool = True
     readonly: bool = False
     shareable: bool = False
-    limits: LimitsIn | None = None
+    limits: DiskLimitsIn | None = None
     when: When = "now"
 
     def wish(self) -> DiskWish:
@@ -62,7 +62,7 @@ class DiskIn(Schema):
         )
 
 
-class DiskChangeIn(Schema):
+class DiskEditIn(Schema):
     """What is to change of a disk; `size_bytes` grows it, running or not."""
 
     size_bytes: int | None = None
@@ -71,7 +71,7 @@ class DiskChangeIn(Schema):
     io: str | None = None
     discard: bool | None = None
     readonly: bool | None = None
-    limits: LimitsIn | None = None
+    limits: DiskLimitsIn | None = None
     when: When = "now"
 
     def wish(self) -> DiskChange:
@@ -81,13 +81,13 @@ class DiskChangeIn(Schema):
         return DiskChange(**said, limits=limits)
 
 
-class RemoveQuery(Schema):
+class UnplugQuery(Schema):
     """When a device is taken out."""
 
     when: When = "now"
 
 
-class RemoveDiskQuery(RemoveQuery):
+class UnplugDiskQuery(UnplugQuery):
     """And what becomes of its volume: it stays, or goes into the trash."""
 
     volume: Literal["keep", "delete"] = "keep"
@@ -106,7 +106,7 @@ class MediaIn(Schema):
         return _word(self.volume)
 
 
-class NicIn(Schema):
+class NewNicIn(Schema):
     """A further network card, on a network or a bridge of its host."""
 
     network: int | str | None = None
@@ -125,7 +125,7 @@ class NicIn(Schema):
         return NicWish(network=_word(self.network), mac=self.mac.lower(), **said)
 
 
-class NicChangeIn(Schema):
+class NicEditIn(Schema):
     """What is to change of a network card; `filter` "" takes its filter away."""
 
     network: int | str | None = None
@@ -144,7 +144,7 @@ class NicChangeIn(Schema):
         return NicChange(network=network, **said)
 
 
-class DeviceIn(Schema):
+class HostDeviceIn(Schema):
     """A device of the host, by id or name."""
 
     device: int | str
@@ -155,7 +155,7 @@ class DeviceIn(Schema):
         return _word(self.device)
 
 
-class DeviceOut(Schema):
+class OfferedDeviceOut(Schema):
     """A device of a guest's host."""
 
     id: int
