@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import clone, console, create, events, pages, watcher
+from bench import clone, console, create, events, pages, upload, watcher
 from bench.figures import Figure, as_json
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "watcher": watcher.measure,
     "console": console.measure,
     "create": create.measure,
+    "upload": upload.measure,
     "clone": clone.measure,
 }
 

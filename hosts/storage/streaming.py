@@ -9,7 +9,7 @@ than the other end writes.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,6 +59,35 @@ class _Answer:
         return [pair for pair in self.headers if pair[0].lower() != name]
 
 
+class _Body:
+    """What the client sends; whether all of it has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.over = False
+
+    async def next(self) -> bytes:
+        """The next piece. Raises _Gone when the client hangs up."""
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.over = True
+            raise _Gone
+        self.over = not message.get("more_body", False)
+        return bytes(message.get("body", b""))
+
+    async def hung_up(self) -> None:
+        """Return when the client has hung up."""
+        with suppress(_Gone):
+            while True:
+                await self.next()
+
+    async def drain(self) -> None:
+        """Let go of what is still coming, within reason: who sends does not listen."""
+        dropped = 0
+        while not self.over and dropped < _DRAINED_BYTES:
+            dropped += len(await self.next())
+
+
 class _Gone(Exception):
     """Whoever asked has hung up."""
 
@@ -74,23 +103,23 @@ class Content:
         if scope["method"] not in ("GET", "PUT"):
             await self._django(scope, receive, send)
             return
+        body = _Body(receive)
         said = await self._ask(scope)
-        operation = said.operation
-        if operation is None:
-            await _refuse(said, receive, send)
-            return
-        carry = _give if scope["method"] == "GET" else _take
         with suppress(_Gone):
+            if said.operation is None:
+                await _refuse(said, body, send)
+                return
+            carry = _give if scope["method"] == "GET" else _take
             try:
-                reader, writer = await _there(operation)
+                reader, writer = await _there(said.operation)
                 try:
-                    await carry(said, reader, writer, receive, send)
+                    await carry(said, reader, writer, body, send)
                 finally:
                     writer.close()
                     with suppress(OSError):
                         await writer.wait_closed()
             except AppError as error:
-                await _refuse(_problem(error), receive, send)
+                await _refuse(_problem(error), body, send)
 
     async def _ask(self, scope: Scope) -> _Answer:
         """What Django says to the request without its body."""
@@ -121,12 +150,12 @@ async def _take(
     said: _Answer,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    receive: Receive,
+    body: _Body,
     send: Send,
 ) -> None:
     """The body to the child, then Django's answer; or what the child has against it."""
     answer = asyncio.ensure_future(reader.readline())
-    pump = asyncio.ensure_future(_pump(receive, writer))
+    pump = asyncio.ensure_future(_pump(body, writer))
     try:
         # It may answer in the middle: what comes is no image, or its host is full.
         await asyncio.wait((pump, answer), return_when=asyncio.FIRST_COMPLETED)
@@ -147,19 +176,15 @@ async def _take(
     await _send(send, said.status, said.public_headers, said.body)
 
 
-async def _pump(receive: Receive, writer: asyncio.StreamWriter) -> None:
+async def _pump(body: _Body, writer: asyncio.StreamWriter) -> None:
     """Frames until the body ends. Raises _Gone when it ends in the middle."""
     pieces: list[bytes] = []
-    held, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        more = message.get("more_body", False)
-        if body := message.get("body", b""):
-            pieces.append(body)
-            held += len(body)
-        if held >= _PIECE or (held and not more):
+    held = 0
+    while not body.over:
+        if piece := await body.next():
+            pieces.append(piece)
+            held += len(piece)
+        if held >= _PIECE or (held and body.over):
             _frame(writer, pieces, held)
             pieces, held = [], 0
             await writer.drain()
@@ -182,7 +207,7 @@ async def _give(
     said: _Answer,
     reader: asyncio.StreamReader,
     _writer: asyncio.StreamWriter,
-    _receive: Receive,
+    _body: _Body,
     send: Send,
 ) -> None:
     """The content from the child, exactly as long as it was told to be."""
@@ -199,13 +224,30 @@ async def _give(
             "headers": [*headers, length],
         }
     )
-    while left > 0:
-        (count,) = FRAME.unpack(await reader.readexactly(FRAME.size))
-        piece = (await reader.readexactly(count))[:left] if count else b""
-        if not piece:
-            raise _Gone  # it has become shorter: the connection ends, so that it shows
-        left -= len(piece)
-        await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+    gone = asyncio.ensure_future(body.hung_up())
+    try:
+        async for piece in _pieces(reader, left):
+            if gone.done():
+                raise _Gone
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        gone.cancel()
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _pieces(reader: asyncio.StreamReader, length: int) -> AsyncIterator[bytes]:
+    """So many bytes. Raises _Gone where they end before: the connection shows it."""
+    left = length
+    try:
+        while count := FRAME.unpack(await reader.readexactly(FRAME.size))[0]:
+            piece = (await reader.readexactly(count))[:left]
+            left -= len(piece)
+            if piece:
+                yield piece
+    except asyncio.IncompleteReadError as error:
+        raise _Gone from error
+    if left:
+        raise _Gone
 
 
 async def _there(
@@ -258,15 +300,11 @@ def _problem(error: AppError) -> _Answer:
     return _Answer(told.status_code, headers, told.content)
 
 
-async def _refuse(said: _Answer, receive: Receive, send: Send) -> None:
-    """Answer, and end the connection: the rest of the body is not wanted."""
-    dropped, more = 0, True
-    while more and dropped < _DRAINED_BYTES:
-        message = await receive()
-        dropped += len(message.get("body", b""))
-        more = message.get("more_body", False)
+async def _refuse(said: _Answer, body: _Body, send: Send) -> None:
+    """Answer, and end the connection if not all of the body was taken."""
+    await body.drain()
     headers = said.public_headers
-    if more:
+    if not body.over:
         headers = [*headers, (b"connection", b"close")]
     await _send(send, said.status, headers, said.body)
 

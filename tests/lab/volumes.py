@@ -2,9 +2,11 @@
 
 import http.client
 import json
+import os
 import struct
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,39 +67,58 @@ def put(
     body: bytes | Iterable[bytes],
     *,
     length: int | None = None,
-    path: str = "",
 ) -> Reply:
     """PUT the content of a volume; chunked when its length is not told."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", product.port, timeout=120, blocksize=MIB
-    )
     headers = {"Authorization": f"Bearer {product.token}"}
     if length is not None:
         headers["Content-Length"] = str(length)
-    address = path or f"/api/v1/volumes/{volume_id}/content/"
-    try:
-        connection.request("PUT", address, body, headers, encode_chunked=length is None)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # it has answered already
-    answer = connection.getresponse()
-    text = answer.read()
-    told = {name.lower(): value for name, value in answer.getheaders()}
-    connection.close()
+    address = f"/api/v1/volumes/{volume_id}/content/"
+    with _connected(product) as there:
+        with suppress(BrokenPipeError, ConnectionResetError):  # answered already
+            there.request("PUT", address, body, headers, encode_chunked=length is None)
+        answer = there.getresponse()
+        text = answer.read()
+        told = {name.lower(): value for name, value in answer.getheaders()}
     return Reply(answer.status, json.loads(text) if text else None, told)
 
 
 def get(product: Product, volume_id: int) -> tuple[int, dict[str, str], bytes]:
     """GET the content of a volume: status, headers, bytes."""
-    connection = http.client.HTTPConnection(
-        "127.0.0.1", product.port, timeout=120, blocksize=MIB
-    )
     headers = {"Authorization": f"Bearer {product.token}"}
-    connection.request("GET", f"/api/v1/volumes/{volume_id}/content/", headers=headers)
-    answer = connection.getresponse()
-    text = answer.read()
-    told = {name.lower(): value for name, value in answer.getheaders()}
-    connection.close()
+    with _connected(product) as there:
+        there.request("GET", f"/api/v1/volumes/{volume_id}/content/", headers=headers)
+        answer = there.getresponse()
+        text = answer.read()
+        told = {name.lower(): value for name, value in answer.getheaders()}
     return answer.status, told, text
+
+
+def cut(product: Product, volume_id: int, length: int) -> dict[str, Any]:
+    """Hang up in the middle of a body of this length; the upload, once it has ended."""
+    before = _uploads(product)
+    with _connected(product) as there:
+        there.putrequest("PUT", f"/api/v1/volumes/{volume_id}/content/")
+        there.putheader("Authorization", f"Bearer {product.token}")
+        there.putheader("Content-Length", str(length))
+        there.endheaders()
+        there.send(os.urandom(length // 2))
+    until(lambda: len(_uploads(product)) > len(before), why="It has not begun.")
+    (new,) = [each for each in _uploads(product) if each not in before]
+    return ended(product, new)
+
+
+def _uploads(product: Product) -> list[str]:
+    said = product.call("GET", "operations/?kind=volume.upload&limit=500").body
+    return [each["id"] for each in said["items"]]
+
+
+@contextmanager
+def _connected(product: Product) -> Iterator[http.client.HTTPConnection]:
+    there = http.client.HTTPConnection(
+        "127.0.0.1", product.port, timeout=60, blocksize=MIB
+    )
+    with closing(there):
+        yield there
 
 
 def qcow2(folder: Path, *words: str, size: str = "64M") -> bytes:
