@@ -207,7 +207,7 @@ async def _give(
     said: _Answer,
     reader: asyncio.StreamReader,
     _writer: asyncio.StreamWriter,
-    _body: _Body,
+    body: _Body,
     send: Send,
 ) -> None:
     """The content from the child, exactly as long as it was told to be."""
