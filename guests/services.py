@@ -133,7 +133,7 @@ def edit(
             params["words"] = wanted.for_host()
             operation = submit_for("guest.change", guest, by, address, params)
         elif told := wanted.for_host():
-            need_changeable(guest, by)
+            need_there(guest, by)
             operation = submit_for("guest.edit", guest, by, address, told)
         if ours := edits.apply(guest, wanted):
             details = {name: getattr(wanted, name) for name in ours}
@@ -162,11 +162,15 @@ def delete(guest: Guest, *, volumes: bool, by: User, address: str = "") -> Opera
     _need_one_home(guest, by)
     _need_host(guest, by)
     fates = removal.plan(guest) if volumes else []
-    params = {
+    params: dict[str, list[Any]] = {
         "volumes": [fate.path for fate in fates if fate.deleted],
         "kept": [{"path": it.path, "why": it.why} for it in fates if not it.deleted],
     }
-    return submit_for("guest.delete", guest, by, address, params)
+    with transaction.atomic():
+        operation = submit_for("guest.delete", guest, by, address, params)
+        if guest.host:
+            claim(operation, guest.host, params["volumes"], destroys=True)
+    return operation
 
 
 def fates(guest: Guest) -> tuple[list[Fate], str]:
@@ -227,6 +231,16 @@ def demo_host() -> Host | None:
 
 
 def need_changeable(guest: Guest, by: User) -> None:
+    """Nothing. Raises Conflict for a template, which never changes, and as `need_there`."""
+    if guest.template:
+        raise Conflict(
+            f"{guest.name} is a template: its hardware and its disks never change.",
+            hint="Make it a guest again first, or clone it.",
+        )
+    need_there(guest, by)
+
+
+def need_there(guest: Guest, by: User) -> None:
     """Nothing. Raises Conflict when its host cannot be asked, or it is on two at once."""
     _need_one_home(guest, by)
     _need_host(guest, by)

@@ -10,7 +10,7 @@ from guests.cloning.planning import KIND, Plan
 from guests.images import seeding
 from guests.images.seed import CloudInit
 from guests.models import Guest
-from guests.services import need_changeable
+from guests.services import need_there
 from hosts import services as host_services
 from hosts.models import Host, Volume
 from hosts.storage.claims import claim
@@ -54,7 +54,7 @@ def clone(source: Guest, wish: Wish, *, by: User, address: str = "") -> Operatio
     ever. Raises Invalid, Conflict, Forbidden when only an administrator may.
     """
     _check(wish)
-    need_changeable(source, by)
+    need_there(source, by)
     _need_source(source, wish, by)
     host = _host(source, wish)
     seeded = wish.cloud is not None or identity.has_cloud_init(source)

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from guests.book import announce
 from guests.models import Guest
-from guests.services import need_changeable
+from guests.services import need_there
 from hosts.models import Volume
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import User
@@ -18,7 +18,7 @@ _OFF = {DomainState.SHUTOFF, DomainState.CRASHED}
 
 def to_template(guest: Guest, *, by: User, address: str = "") -> None:
     """Make it something to clone, never to start; protected. Raises Conflict."""
-    need_changeable(guest, by)
+    need_there(guest, by)
     with transaction.atomic():
         row = _locked(guest)
         if row.template:

@@ -37,6 +37,7 @@ from kvmweb.virt.types import DomainState, JobFacts
 BACK_S = 90.0  # how long a host that went away is waited for
 _SEEN_S = 10.0
 _JOB_S = 600.0
+_LISTED_S = 20.0
 _LOOK_S = 0.5
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}")
 _ON = {DomainState.RUNNING.value, DomainState.PAUSED.value}
@@ -55,10 +56,10 @@ def make(run: Run) -> dict[str, Any]:
         run.progress(
             0.1, "keeping memory and disks" if chosen.memory else "keeping disks"
         )
-        stopped = _created(run, far, wanted)
-    if stopped is not None or not _outcome(run, wanted):
-        raise stopped or _unfinished(run, name)
-    return _finished(run, wanted)
+        known = _created(run, far, wanted)
+    if not known and not _outcome(run, _again(run.result["wanted"])):
+        raise _unfinished(run, name)
+    return _finished(run, _again(run.result["wanted"]))
 
 
 def recover(run: Run) -> Recovery:
@@ -174,33 +175,33 @@ def _files(wanted: Wanted) -> list[str]:
     return [*paths, wanted.memory_path] if wanted.memory_path else paths
 
 
-def _created(run: Run, far: Far, wanted: Wanted) -> AppError | None:
-    """What kept it from being made, if something did; the host is asked afterwards."""
+def _created(run: Run, far: Far, wanted: Wanted) -> bool:
+    """Whether it was made; False when nobody knows. Raises what kept it from being made."""
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(far.run, snapshots.create, wanted)
         stopped = _watch(run, far, call)
         error = call.exception()
+    if error is None:
+        return True
     if isinstance(error, HostTimeout):
         run.log(error.detail)
-        return None  # nobody knows; see `_outcome`
+        return False
     if wanted.quiesce and isinstance(error, HostError):
         run.log(f"Its agent could not freeze it: {error.detail}")
         _thaw(run)
         return _without_agent(run, wanted)
-    if error is not None and not isinstance(error, AppError):
-        raise error
-    if error is not None:
+    if isinstance(error, AppError):
         _take_away(run, wanted, sure=True)
-    return stopped if error is not None and stopped else error
+    raise stopped or error
 
 
-def _without_agent(run: Run, wanted: Wanted) -> AppError | None:
+def _without_agent(run: Run, wanted: Wanted) -> bool:
     """Once more, as if its plug were pulled: what most file systems bear."""
     plain = _again({**asdict(wanted), "quiesce": False})
     run.keep(wanted=asdict(plain))
     with far_guest(run) as far:
         if _stands(far.run(surveying.survey), plain):
-            return None
+            return False  # all but the thaw came true
         return _created(run, far, plain)
 
 
@@ -233,10 +234,9 @@ def _wish(run: Run) -> Cancelled | None:
 def _outcome(run: Run, wanted: Wanted) -> bool:
     """Whether the snapshot is whole. What is left of one that is not is taken away."""
     with patiently(run) as far:
-        _wait_for_job(run, far)
-        survey: Survey = far.run(surveying.survey)
+        survey = _settled(run, far, wanted)
         _go_on(run, far, survey, wanted)
-        if _is_whole(survey, wanted):
+        if wanted.name in {each.name for each in survey.snapshots}:
             return True
         if wanted.overlays and _stands(survey, wanted):
             far.run(snapshots.adopt, wanted)
@@ -246,24 +246,27 @@ def _outcome(run: Run, wanted: Wanted) -> bool:
     return False
 
 
-def _is_whole(survey: Survey, wanted: Wanted) -> bool:
-    """Libvirt lists a snapshot from its beginning, and goes on from it at its end."""
-    named = [each for each in survey.snapshots if each.name == wanted.name]
-    return bool(named) and named[0].current
+def _settled(run: Run, far: Far, wanted: Wanted) -> Survey:
+    """How it is once libvirt, which goes on without us, has ended.
+
+    It lists a snapshot from the beginning, and the guest goes on from it at the end.
+    """
+    until = time.monotonic() + _JOB_S
+    listed_until = time.monotonic() + _LISTED_S
+    while True:
+        survey: Survey = far.run(surveying.survey)
+        named = [each for each in survey.snapshots if each.name == wanted.name]
+        waiting = named and not named[0].current and time.monotonic() < listed_until
+        if not (waiting or _job(far)) or time.monotonic() > until:
+            return survey
+        run.progress(0.5, "the host goes on with it")
+        time.sleep(_LOOK_S)
 
 
 def _stands(survey: Survey, wanted: Wanted) -> bool:
     """Whether the guest writes to the new files already."""
     paths = {disk.target: disk.chain for disk in survey.disks}
     return all(path in paths.get(target, ()) for target, path in wanted.overlays)
-
-
-def _wait_for_job(run: Run, far: Far) -> None:
-    """Libvirt goes on without us; until it has ended nobody can say how."""
-    until = time.monotonic() + _JOB_S
-    while time.monotonic() < until and _job(far):
-        run.progress(0.5, "the host goes on with it")
-        time.sleep(_LOOK_S)
 
 
 def _job(far: Far) -> JobFacts | None:

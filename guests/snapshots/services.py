@@ -48,7 +48,6 @@ def create(guest: Guest, wish: Wish, *, by: User, address: str = "") -> Operatio
         sentence = f"{guest.name} has a snapshot {wish.name} already."
         raise Conflict(sentence, hint="Choose another name.")
     need_changeable(guest, by)
-    need_no_template(guest)
     means.choose(subject(guest), memory=wish.memory)
     params = {
         "name": wish.name,
@@ -62,7 +61,6 @@ def revert(guest: Guest, name: str, *, by: User, address: str = "") -> Operation
     """Go back to a snapshot; what `losses` says is lost. Raises NotFound, Conflict."""
     snapshot = queries.one(guest, name)
     need_changeable(guest, by)
-    need_no_template(guest)
     _need_persistent(guest)
     params = {"name": snapshot.name}
     return _submit("guest.revert", guest, params, by, address, snapshot)
@@ -72,26 +70,15 @@ def delete(guest: Guest, name: str, *, by: User, address: str = "") -> Operation
     """Forget a snapshot; the guest stays as it is. Raises NotFound, Conflict."""
     snapshot = queries.one(guest, name)
     need_changeable(guest, by)
-    need_no_template(guest)
     params = {"name": snapshot.name}
     return _submit(
         "guest.snapshot-delete", guest, params, by, address, snapshot=snapshot
     )
 
 
-def need_no_template(guest: Guest) -> None:
-    """Nothing. Raises Conflict for a template, whose disks never change."""
-    if guest.template:
-        raise Conflict(
-            f"{guest.name} is a template, whose disks never change.",
-            hint="Make it a guest again first, or clone it.",
-        )
-
-
 def why_not(guest: Guest, *, memory: bool) -> str:
     """Why no such snapshot can be made now, as a sentence; "" when it can."""
     try:
-        need_no_template(guest)
         means.choose(subject(guest), memory=memory)
     except Conflict as error:
         return str(error)

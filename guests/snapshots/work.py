@@ -1,5 +1,6 @@
 """The slow part of what is asked of snapshots."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +9,7 @@ from guests.snapshots import leftovers, making, returning
 from guests.snapshots.making import patiently, until_seen
 from guests.work import allowed
 from kvmweb.accounts.gate import Right
-from kvmweb.errors import NotFound
+from kvmweb.errors import HostTimeout, NotFound
 from kvmweb.operations.registry import Recovery, work
 from kvmweb.operations.run import Run
 from kvmweb.virt import merging, surveying
@@ -31,12 +32,26 @@ def _again(_run: Run) -> Recovery:
 @work("guest.revert", allowed=_change, recover=_again)
 def revert(run: Run) -> dict[str, Any]:
     """Make it what it was."""
-    return returning.go_back(run)
+    return _tried_twice(run, returning.go_back)
 
 
 @work("guest.snapshot-delete", allowed=_change, recover=_again)
 def delete(run: Run) -> dict[str, Any]:
     """Forget a snapshot; what it kept apart is merged into what came after."""
+    return _tried_twice(run, _deleted)
+
+
+def _tried_twice(run: Run, do: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
+    """Do it, and once more where the host did not say what came of it."""
+    try:
+        return do(run)
+    except HostTimeout as error:
+        run.log(f"{error.detail} It is done once more.")
+        run.keep(again=True)
+        return do(run)
+
+
+def _deleted(run: Run) -> dict[str, Any]:
     name = run.params["name"]
     subject = run.operation.guest_name
     try:
@@ -48,7 +63,7 @@ def delete(run: Run) -> dict[str, Any]:
             left = far.run(merging.delete, name, ignoring=tuple(aside))
             run.keep(left=[*aside, *left])
     except NotFound:
-        if not run.claim.taken_over:
+        if not (run.claim.taken_over or run.result.get("again")):
             raise
         run.log(f"{subject} has no snapshot {name} any more.")
     home = home_of(run)
