@@ -8,13 +8,12 @@ asked once more when the deletion runs.
 from dataclasses import dataclass
 from typing import Any
 
-from guests.models import Guest, Twin
+from guests.models import Guest
 from guests.queries import Place, Volumes
-from hosts.models import Host, Pool, Volume
-from kvmweb.errors import Conflict
-from kvmweb.virt.types import DomainState
-
-_NETWORKED = {"netfs", "iscsi", "iscsi-direct", "rbd", "gluster", "sheepdog", "scsi"}
+from hosts.models import Host
+from hosts.storage.sharing import Sharing
+from hosts.storage.users import User
+from hosts.storage.users import of_paths as users_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,9 @@ def plan(guest: Guest) -> list[Fate]:
     deleted = [fate.path for fate in fates if fate.deleted]
     if not deleted or guest.host is None:
         return fates
-    sharing = _Sharing(guest.host, deleted)
+    sharing = Sharing(guest.host, deleted)
     sharing.need_answers()
-    users = sharing.users(guest, deleted)
+    users = _others(guest, users_of(sharing, deleted))
     return [_kept(fate, users[fate.path]) if fate.deleted else fate for fate in fates]
 
 
@@ -54,7 +53,7 @@ def hosts_sharing(guest: Guest, paths: list[str]) -> list[Host]:
     """
     if guest.host is None:
         return []
-    sharing = _Sharing(guest.host, paths)
+    sharing = Sharing(guest.host, paths)
     sharing.need_answers()
     return sharing.hosts()
 
@@ -100,94 +99,9 @@ def _kept(fate: Fate, users: list[str]) -> Fate:
     )
 
 
-class _Sharing:
-    """The hosts that may see the storage under these paths, as far as rows tell."""
-
-    def __init__(self, home: Host, paths: list[str]) -> None:
-        self._home = home
-        holding = Pool.objects.filter(host=home, volumes__path__in=paths)
-        pools = list(holding.distinct())
-        targets = [pool.target for pool in pools if pool.target]
-        others = Pool.objects.exclude(host=home).filter(target__in=targets)
-        self._same: list[Pool] = []
-        different: set[int] = set()
-        for other in others.select_related("host"):
-            if any(_may_be_same(pool, other) for pool in pools):
-                self._same.append(other)
-            else:
-                different.add(other.host_id)
-        self._sharing = {home.pk, *(pool.host_id for pool in self._same)}
-        self._different = different - self._sharing
-
-    def hosts(self) -> list[Host]:
-        """Them, its home first."""
-        others = {pool.host_id: pool.host for pool in self._same}
-        return [self._home, *others.values()]
-
-    def need_answers(self) -> None:
-        """Nothing. Raises Conflict when one of these hosts cannot be asked."""
-        for pool in self._same:
-            if pool.host.state != Host.State.UP:
-                raise Conflict(
-                    f"{pool.host.name} does not answer, and its pool {pool.name} may "
-                    "be the same storage: nobody knows whether it uses these volumes.",
-                    hint="Keep the volumes, or wait until it answers.",
-                )
-
-    def users(self, guest: Guest, paths: list[str]) -> dict[str, list[str]]:
-        """Who else uses these paths, by path: names of guests and of volumes."""
-        found: dict[str, list[str]] = {path: [] for path in paths}
-        called = self._called(paths)
-        for name, host_id, uses in self._guests(guest):
-            for path in paths:
-                names = called[path] if host_id in self._sharing else {path}
-                if uses & names:
-                    found[path].append(name)
-        above = Volume.objects.filter(
-            pool__host__in=self._sharing, backing_path__in=paths
-        )
-        for name, path in above.values_list("name", "backing_path"):
-            found[path].append(f"the volume {name}")
-        return {path: list(dict.fromkeys(users)) for path, users in found.items()}
-
-    def _called(self, paths: list[str]) -> dict[str, set[str]]:
-        """What guests may call the volume at a path: the path, or pool and name."""
-        names = {path: {path} for path in paths}
-        rows = Volume.objects.filter(path__in=paths, pool__host__in=self._sharing)
-        for path, pool, name in rows.values_list("path", "pool__name", "name"):
-            names[path].add(f"{pool}/{name}")
-        return names
-
-    def _guests(self, guest: Guest) -> list[tuple[str, int | None, set[str]]]:
-        """Every other guest and twin that may see it: name, host, what it uses."""
-        rows = Guest.objects.exclude(host__in=self._different).exclude(pk=guest.pk)
-        rows = rows.exclude(state=DomainState.GONE).only("name", "host", "uses")
-        found = [(row.name, row.host_id, set(row.uses)) for row in rows]
-        twins = Twin.objects.exclude(host__in=self._different)
-        for twin in twins.only("name", "facts", "host").select_related("host"):
-            uses = _uses(twin.facts.get("disks", []))
-            found.append((f"{twin.name} on {twin.host.name}", twin.host_id, uses))
-        return found
-
-
-def _uses(disks: list[dict[str, Any]]) -> set[str]:
-    told = {disk["path"] for disk in disks if disk["path"]}
-    return told | {
-        f"{disk['pool']}/{disk['volume']}" for disk in disks if disk["volume"]
+def _others(guest: Guest, told: dict[str, list[User]]) -> dict[str, list[str]]:
+    """Names of those who use the paths besides the guest itself."""
+    return {
+        path: [user.name for user in found if user.guest != str(guest.pk)]
+        for path, found in told.items()
     }
-
-
-def _may_be_same(pool: Pool, other: Pool) -> bool:
-    """Whether two pools with one path on two hosts may be one storage.
-
-    A directory may be mounted from a server that libvirt knows nothing of. Then both
-    have the same size to the byte, and not two whole sets of volumes.
-    """
-    if pool.type in _NETWORKED or other.type in _NETWORKED:
-        return True
-    sizes = {pool.capacity_bytes, other.capacity_bytes}
-    if len(sizes) > 1 and 0 not in sizes:
-        return False
-    mine = set(pool.volumes.values_list("name", flat=True))
-    theirs = set(other.volumes.values_list("name", flat=True))
-    return not theirs or bool(mine & theirs)

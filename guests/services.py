@@ -15,6 +15,7 @@ from guests.models import Guest
 from guests.removal import Fate
 from hosts import services as host_services
 from hosts.models import Host
+from hosts.storage.claims import claim
 from kvmweb.accounts import audit
 from kvmweb.accounts.gate import Right, may, sees_all
 from kvmweb.accounts.models import User

@@ -33,7 +33,8 @@ def _all(asked: Asked) -> list[tuple[User, int | None, set[str]]]:
     told = [(_user(row.pk, row.name), row.host_id, set(row.uses)) for row in rows]
     twins = Twin.objects.filter(there)
     for twin in twins.only("name", "guest", "facts", "host").select_related("host"):
-        user = _user(twin.guest_id, f"{twin.name} on {twin.host.name}")
+        page = reverse("guest", args=[twin.guest_id])
+        user = User(f"{twin.name} on {twin.host.name}", page=page)
         told.append((user, twin.host_id, _uses(twin.facts.get("disks", []))))
     return told
 
