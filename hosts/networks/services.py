@@ -10,7 +10,7 @@ from hosts.access import need_up
 from hosts.models import Host, Network
 from hosts.networks import queries
 from hosts.networks.users import users_of
-from hosts.networks.wishes import Wish, lease, planned
+from hosts.networks.wishes import MODES, Wish, lease, planned
 from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict, Invalid
 from kvmweb.operations.models import Operation
@@ -150,6 +150,11 @@ def wish_of(network: Network) -> Wish:
 
 def _changed(network: Network, said: dict[str, Any]) -> Any:
     """The plan of the network with what was said. Raises Invalid, Conflict."""
+    if network.mode not in MODES or (network.mode == "bridge" and not network.bridge):
+        raise Conflict(
+            f"{network.name} is of a kind ({network.mode}) that is not made here.",
+            hint="Only whether it comes up with its host can be changed; else use virsh.",
+        )
     before = wish_of(network)
     values = {name: getattr(before, name) for name in Wish.__dataclass_fields__}
     if "cidr" in said and "dhcp" not in said and said["cidr"] != before.cidr:

@@ -223,6 +223,21 @@ def test_an_edit_says_only_what_changes(as_admin: Client, default: Network) -> N
         assert refused.status_code == 422, wrong
 
 
+@pytest.mark.parametrize(("mode", "bridge"), [("hostdev", ""), ("bridge", "")])
+def test_a_network_of_another_kind_keeps_its_kind(
+    as_admin: Client, default: Network, mode: str, bridge: str
+) -> None:
+    Network.objects.update(mode=mode, bridge=bridge)
+    path = f"networks/{default.pk}/"
+    refused = ask(as_admin, path, {"mode": "nat"}, "patch")
+    assert refused.status_code == 409
+    assert mode in refused.json()["detail"]
+    assert ask(as_admin, path, {"autostart": False}, "patch").status_code == 202
+    typed = {"mode": "nat", "cidr": "10.7.0.0/24", "dhcp": "on"}
+    page = as_admin.post(f"/{path}edit/", typed)
+    assert page.status_code == 422
+
+
 def test_an_address_is_fixed_and_freed(as_admin: Client, default: Network) -> None:
     leases = f"networks/{default.pk}/leases/"
     body = {"mac": "52:54:00:AA:00:01", "address": "192.168.122.9", "name": "web"}
