@@ -13,5 +13,5 @@ def empty_trash() -> None:
 
 @shared_task(name="hosts.clear_unfinished")
 def clear_unfinished() -> None:
-    """Have half-made volumes deleted; asked for every minute."""
+    """Have half-made volumes deleted; asked for every 20 s."""
     tidying.clear_unfinished()

@@ -134,8 +134,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "clear-unfinished": {
         "task": "hosts.clear_unfinished",
-        "schedule": 60,
-        "options": {"expires": 60},
+        "schedule": 20,
+        "options": {"expires": 20},
     },
     "forget-secrets": {
         "task": "inside.forget",

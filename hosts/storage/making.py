@@ -1,5 +1,6 @@
 """A volume that an operation makes: whole in the end, or gone."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -14,6 +15,7 @@ from kvmweb.operations.run import Run
 from kvmweb.virt import connection, storage, volumes
 
 _NOTHING_MADE = (Conflict, Invalid, NotFound, Unsupported)
+_PATIENCE_S = 8.0
 _APPEARS_S = 45.0  # the watcher looks by itself every 30 s
 
 
@@ -62,13 +64,27 @@ def unmake(run: Run, host: Host, path: str) -> bool:
     """
     if run.result.get("begun"):
         try:
-            with connection.connect(address_of(host)) as there:
-                there.run(volumes.discard, path)
+            _discard(host, path)
         except AppError as error:
             run.log(f"The unfinished {path} is deleted later. {error}")
             return False
     holdings.forget(host, path)
     return True
+
+
+def _discard(host: Host, path: str) -> None:
+    """Delete it, with a little patience: its host may be coming back just now."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with connection.connect(address_of(host)) as there:
+                there.run(volumes.discard, path)
+        except AppError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 def made(run: Run, pool: Pool, path: str, made_as: str) -> dict[str, object]:

@@ -18,7 +18,7 @@ from kvmweb.operations.services import submit
 
 _AT_ONCE = 20
 _AGAIN = timedelta(hours=1)
-_ABANDONED = timedelta(seconds=60)
+_ABANDONED = timedelta(seconds=10)
 
 
 def empty_trash() -> int:

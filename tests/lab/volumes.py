@@ -142,3 +142,12 @@ def pieces(data: bytes, size: int = MIB) -> Iterator[bytes]:
 def gone(product: Product, pool_id: int, name: str) -> None:
     """Wait until nobody knows a volume of this name."""
     until(lambda: not volume(product, pool_id, name), 20, why=f"{name} is still there.")
+
+
+def unfinished_is_gone(product: Product, pool_id: int, name: str) -> None:
+    """Wait until a volume of this name is whole, or not there at all."""
+    until(
+        lambda: volume(product, pool_id, name).get("state") in {None, "ready"},
+        90,
+        why=f"{name} stays half made.",
+    )
