@@ -58,13 +58,10 @@ function soon() {
 if (form) {
   form.addEventListener("input", soon);
   form.addEventListener("submit", (event) => {
-    if (event.submitter?.hasAttribute("data-look")) {
-      event.preventDefault();
-      if (ready()) ask();
-      else form.reportValidity();
-      return;
-    }
-    form.querySelector("[data-create]").setAttribute("aria-busy", "true");
+    if (!event.submitter?.hasAttribute("data-look")) return;
+    event.preventDefault();
+    if (ready()) ask();
+    else form.reportValidity();
   });
   if (ready()) soon();
 }
