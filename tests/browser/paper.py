@@ -31,7 +31,12 @@ _REST = """<cpu><mhz>2600</mhz><model>x86-64</model><active>16</active><nodes>2<
 <network><name>default</name><bridge name='virbr0'/><forward/>
 <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp>
 <range start='192.168.122.2' end='192.168.122.250'/></dhcp></ip></network>
-<pool type='dir'><name>default</name><target><path>/default</path></target></pool>"""
+<pool type='dir'><name>default</name><target><path>/default</path></target>
+<volume type='file'><name>{name}</name><capacity>10737418240</capacity>
+<allocation>1073741824</allocation>
+<target><path>{disk}</path><format type='qcow2'/></target></volume>
+<volume type='file'><name>unused.iso</name><capacity>734003200</capacity>
+<target><path>/default/unused.iso</path><format type='raw'/></target></volume></pool>"""
 
 
 def many_guests() -> str:
@@ -46,7 +51,9 @@ def many_guests() -> str:
         )
         for place, name in enumerate(NAMES)
     ]
-    return f"<node>{_REST}{''.join(domains)}</node>"
+    disk = f"/images/{uuid5(NAMESPACE_DNS, HOSTILE)}.img"
+    rest = _REST.format(name=escape(HOSTILE), disk=disk)
+    return f"<node>{rest}{''.join(domains)}</node>"
 
 
 def _snapshots(guest: str) -> str:

@@ -51,6 +51,16 @@ PAGES = [
     "/hosts/HOST/#check",
     "/hosts/HOST/edit/",
     "/hosts/HOST/networks/new/",
+    "/hosts/HOST/pools/new/",
+    "/pools/POOL/",
+    "/pools/POOL/?state=unused&sort=-capacity_bytes",
+    "/pools/POOL/delete/",
+    "/pools/POOL/upload/",
+    "/pools/POOL/volumes/new/",
+    "/volumes/VOLUME/",
+    "/volumes/VOLUME/grow/",
+    "/volumes/VOLUME/clone/",
+    "/volumes/VOLUME/delete/",
     "/networks/NETWORK/",
     "/networks/NETWORK/edit/",
     "/networks/NETWORK/delete/",
@@ -83,8 +93,12 @@ def places(product: Product) -> dict[str, str]:
     guest = product.call("GET", find).body["items"][0]
     asked = product.call("POST", f"guests/{guest['uuid']}/pause/")
     operation = asked.body.get("id") or asked.body["operation"]
-    networks = product.call("GET", f"hosts/{guest['host']}/networks/").body["items"]
+    host = f"hosts/{guest['host']}"
+    networks = product.call("GET", f"{host}/networks/").body["items"]
+    volumes = product.call("GET", f"{host}/volumes/").body["items"]
     return {
+        "POOL": str(volumes[0]["pool"]),
+        "VOLUME": str(volumes[0]["id"]),
         "NETWORK": str(networks[0]["id"]),
         "UUID": guest["uuid"],
         "HOST": str(guest["host"]),
