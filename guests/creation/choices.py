@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from django.db.models import Exists, OuterRef, QuerySet
-
 from guests.creation import osinfo
 from guests.creation.placement import BLOCKS, FILES
 from guests.images import queries as images
@@ -19,6 +17,9 @@ from kvmweb.accounts.models import User
 from kvmweb.virt.types import DomainState
 
 MOST = 300  # volumes in one list; more are named by their path
+LOOKED_AT = 20_000
+_OF_HOSTS = ("name", "state", "maintenance", "capabilities")
+_TYPES = FILES | BLOCKS
 _ISO = ".iso"
 Option = tuple[str, str]  # value and words
 Groups = list[tuple[str, list[Option]]]
@@ -42,14 +43,15 @@ class Choices:
 
 def choices(user: User) -> Choices:
     """What this person may choose from."""
-    hosts = list(access.visible(user).order_by("name"))
+    hosts = list(access.visible(user).order_by("name").only(*_OF_HOSTS))
+    cds, disks = _volumes(user)
     devices = may(user, Right.HOST_DEVICES)
     owners = may(user, Right.MANAGE_USERS)
     return Choices(
         hosts=_plain((str(host.pk), _host_words(host)) for host in hosts),
         images=_plain(_images(user)),
-        isos=_by_host(_isos(user)),
-        volumes=_by_host(_volumes(user)),
+        isos=_by_host(cds),
+        volumes=_by_host(disks),
         networks=_plain(_networks(hosts)),
         pools=_plain(_pools(hosts)),
         systems=[
@@ -81,49 +83,74 @@ def _images(user: User) -> Iterable[Option]:
         yield str(image.pk), f"{image} ({words})"
 
 
-def _ready(user: User) -> QuerySet[Volume]:
-    """Volumes that are whole, of hosts that are up, and not ours inside."""
-    here = {"host": OuterRef("pool__host"), "path": OuterRef("path")}
-    held = Holding.objects.exclude(state=Holding.State.READY).filter(**here)
-    copies, seeds = ImageCopy.objects.filter(**here), Seed.objects.filter(**here)
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """What a list needs to know of one."""
+
+    id: int
+    name: str
+    path: str
+    below: str  # the path of what it stands on
+    pool: str
+    type: str  # of its pool
+    host: int
+    host_name: str
+
+
+_COLUMNS = (
+    *("pk", "name", "path", "backing_path", "pool__name", "pool__type"),
+    *("pool__host", "pool__host__name"),
+)
+
+
+def _volumes(user: User) -> tuple[list[_Volume], list[_Volume]]:
+    """CDs, and disks that no guest uses and no volume stands on, as far as rows tell.
+
+    Only whole ones of hosts that are up; what is ours inside is not offered. Sets are
+    looked through here: the data base would look for each volume anew.
+    """
     up = access.visible(user).filter(state=Host.State.UP)
     rows = Volume.objects.filter(pool__host__in=up, pool__active=True)
-    rows = rows.filter(~Exists(held), ~Exists(copies), ~Exists(seeds))
-    return rows.select_related("pool__host").order_by(
-        "pool__host__name", "pool__name", "name"
-    )
+    rows = rows.order_by("pool__host__name", "pool__name", "name")
+    every = [_Volume(*row) for row in rows.values_list(*_COLUMNS)[:LOOKED_AT]]
+    inside = _inside()
+    taken = _used() | {(each.host, each.below) for each in every if each.below}
+    cds: list[_Volume] = []
+    disks: list[_Volume] = []
+    for each in every:
+        if (each.host, each.path) in inside:
+            continue
+        if each.name.lower().endswith(_ISO):
+            cds.append(each)
+        elif each.type in _TYPES and not _names(each) & taken:
+            disks.append(each)
+    return cds[:MOST], disks[:MOST]
 
 
-def _isos(user: User) -> list[Volume]:
-    return list(_ready(user).filter(name__iendswith=_ISO)[:MOST])
+def _inside() -> set[tuple[int | None, str]]:
+    """Half-made, thrown away, or a part of ours: by host and path."""
+    held = Holding.objects.exclude(state=Holding.State.READY)
+    found: set[tuple[int | None, str]] = set(held.values_list("host", "path"))
+    found |= set(ImageCopy.objects.values_list("host", "path"))
+    return found | set(Seed.objects.exclude(path="").values_list("host", "path"))
 
 
-def _volumes(user: User) -> list[Volume]:
-    """Those that no guest uses and no other volume stands on, as far as rows tell."""
-    above = Volume.objects.filter(
-        pool__host=OuterRef("pool__host"), backing_path=OuterRef("path")
-    )
-    rows = _ready(user).exclude(name__iendswith=_ISO).filter(~Exists(above))
-    rows = rows.filter(pool__type__in=FILES | BLOCKS)
+def _used() -> set[tuple[int | None, str]]:
+    """What guests have as disks, by host and path or "pool/name"."""
     guests = Guest.objects.exclude(state=DomainState.GONE).exclude(uses=[])
-    used = set()
-    for host_id, uses in guests.values_list("host", "uses"):
-        used |= {(host_id, path) for path in uses}
-    free: list[Volume] = []
-    for volume in rows[: 4 * MOST + len(used)]:
-        name = f"{volume.pool.name}/{volume.name}"
-        host_id = volume.pool.host_id
-        if not {(host_id, volume.path), (host_id, name)} & used:
-            free.append(volume)
-        if len(free) == MOST:
-            break
-    return free
+    told = guests.values_list("host", "uses")
+    return {(host, path) for host, uses in told for path in uses}
 
 
-def _by_host(volumes: list[Volume]) -> Groups:
-    groups = groupby(volumes, key=lambda it: (it.pool.host.name, it.pool.name))
+def _names(volume: _Volume) -> set[tuple[int, str]]:
+    called = f"{volume.pool}/{volume.name}"
+    return {(volume.host, volume.path), (volume.host, called)}
+
+
+def _by_host(volumes: list[_Volume]) -> Groups:
+    groups = groupby(volumes, key=lambda it: (it.host_name, it.pool))
     return [
-        (f"{host}, {pool}", [(str(each.pk), each.name) for each in found])
+        (f"{host}, {pool}", [(str(each.id), each.name) for each in found])
         for (host, pool), found in groups
     ]
 
@@ -141,9 +168,9 @@ def _networks(hosts: list[Host]) -> Iterable[Option]:
 
 def _pools(hosts: list[Host]) -> Iterable[Option]:
     names = {host.pk: host.name for host in hosts}
-    rows = Pool.objects.filter(
-        host__in=names, active=True, type__in=FILES | BLOCKS
-    ).order_by("name")
+    rows = Pool.objects.filter(host__in=names, active=True, type__in=_TYPES).order_by(
+        "name"
+    )
     there: dict[str, list[str]] = {}
     for name, host_id in rows.values_list("name", "host"):
         there.setdefault(name, []).append(names[host_id])

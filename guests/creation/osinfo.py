@@ -102,13 +102,7 @@ def systems() -> tuple[Os, ...]:
 
 def offered() -> dict[str, list[Os]]:
     """Those of today by the name of their family, the newest of each kind first."""
-    groups: dict[str, list[Os]] = {name: [] for name in FAMILIES.values()}
-    names: set[str] = set()  # some bear one name for several editions
-    for each in reversed(systems()):
-        if each.offered and each.name not in names:
-            names.add(each.name)
-            groups[FAMILIES.get(each.family, "Other")].append(each)
-    return {name: found for name, found in groups.items() if found}
+    return _offered(PLACE)
 
 
 def full_id(word: str) -> str:
@@ -172,6 +166,18 @@ def _read(place: Path) -> dict[str, _Known]:
             os = Os(os_id, short_id, name, "linux", "9999", offered=True)
             known[os_id] = _Known(os, replace(defaults, ended=""))
     return known
+
+
+@cache
+def _offered(place: Path) -> dict[str, list[Os]]:
+    groups: dict[str, list[Os]] = {name: [] for name in FAMILIES.values()}
+    names: set[str] = set()  # some bear one name for several editions
+    found = [known.os for known in _read(place).values() if known.os.offered]
+    for each in sorted(found, key=lambda it: _natural(it.name), reverse=True):
+        if each.name not in names:
+            names.add(each.name)
+            groups[FAMILIES.get(each.family, "Other")].append(each)
+    return {name: found for name, found in groups.items() if found}
 
 
 def _documents(place: Path) -> Iterator[_Told]:

@@ -16,7 +16,7 @@ from kvmweb.operations.models import Operation
 from tests.guests.creation.conftest import GIB, network_of, pool_of, volume_of
 
 PAGE = "/guests/new/"
-QUERIES = 11  # of the whole page, its session and person included
+QUERIES = 13  # of the whole page, its session and person included
 
 
 def form(**about: Any) -> dict[str, Any]:
