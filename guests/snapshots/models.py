@@ -24,6 +24,7 @@ class Snapshot(models.Model):
 
     # Beside the row, for pages: guests.snapshots.queries sets them.
     size_bytes: int | None = None  # None: it lies inside its disks' own files
+    written_bytes: int = 0  # since it was made, where that lies in a file of its own
     depth: int = 0  # in the tree
 
     class Meta:

@@ -59,9 +59,13 @@ def sized(guest: Guest, rows: list[Snapshot]) -> None:
     for row in rows:
         found = [sizes[path] for path in files(row) if path in sizes]
         row.size_bytes = sum(found) if found else None
+        row.written_bytes = sum(sizes.get(path, 0) for path in _overlays(row))
 
 
 def files(row: Snapshot) -> list[str]:
     """The files that are there for this snapshot alone, as far as rows tell."""
-    overlays = [disk["overlay"] for disk in row.disks if disk["overlay"]]
-    return [*overlays, *([row.memory_path] if row.memory_path else [])]
+    return [*_overlays(row), *([row.memory_path] if row.memory_path else [])]
+
+
+def _overlays(row: Snapshot) -> list[str]:
+    return [disk["overlay"] for disk in row.disks if disk["overlay"]]

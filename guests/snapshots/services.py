@@ -99,13 +99,14 @@ def losses(guest: Guest, snapshot: Snapshot) -> list[str]:
     found.append(
         f"Changes of its hardware and its description since {_when(snapshot)}."
     )
-    later = [row.name for row in rows if _later(row, snapshot)]
-    if later:
-        found.append(
-            f"Nothing of its later snapshots ({', '.join(later[:10])}): they stay, and "
-            "one can go forward to them again."
-        )
     return found
+
+
+def later(guest: Guest, snapshot: Snapshot) -> list[Snapshot]:
+    """The snapshots that were made after it; they stay."""
+    if snapshot.at is None:
+        return []
+    return list(guest.snapshot_rows.filter(at__gt=snapshot.at))
 
 
 def outcome(snapshot: Snapshot) -> str:
@@ -208,18 +209,14 @@ def _paths(guest: Guest, snapshot: Snapshot | None) -> list[str]:
 def _lost_writes(guest: Guest, base: Snapshot | None) -> str:
     disks = _names([disk["target"] for disk in guest.disks if not disk["readonly"]])
     since = f"since the snapshot {base.name} of {_when(base)}" if base else "so far"
-    size = f" (about {_size(base.size_bytes)})" if base and base.size_bytes else ""
+    size = (
+        f" (about {_size(base.written_bytes)})" if base and base.written_bytes else ""
+    )
     return f"What {guest.name} wrote to {disks} {since}{size}."
 
 
 def _names(names: Collection[str]) -> str:
     return ", ".join(names) or "its disks"
-
-
-def _later(row: Snapshot, snapshot: Snapshot) -> bool:
-    return row.pk != snapshot.pk and bool(
-        row.at and snapshot.at and row.at > snapshot.at
-    )
 
 
 def _when(snapshot: Snapshot) -> str:

@@ -67,6 +67,7 @@ def revert(request: UserRequest, pk: UUID, name: str) -> HttpResponse:
         "snapshot": snapshot,
         "form": form,
         "losses": services.losses(guest, snapshot),
+        "later": services.later(guest, snapshot),
         "outcome": services.outcome(snapshot),
     }
     status = 422 if form.errors else 200

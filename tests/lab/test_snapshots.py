@@ -1,6 +1,5 @@
 """Snapshots on a real host: one can always go back, and nothing half stays."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,34 +93,15 @@ def image(kvm: LabHost, path: str) -> str:
 
 def write(kvm: LabHost, guest: Guest, byte: int) -> None:
     """Fill the beginning of the first disk of a guest that is off."""
-    path = image(kvm, source(kvm, guest))
-    _io(
-        "-f",
-        "raw" if path.endswith(".img") else "qcow2",
-        path,
-        f"write -P {byte} 0 64k",
-    )
+    path = source(kvm, guest)
+    kvm.run("qemu-io", "-f", "qcow2", "-c", f"write -P {byte} 0 64k", path)
 
 
 def holds(kvm: LabHost, guest: Guest, byte: int) -> bool:
     """Whether the disk begins with this byte."""
-    path = image(kvm, source(kvm, guest))
-    kind = "raw" if path.endswith(".img") else "qcow2"
-    said = _io("-r", "-f", kind, path, f"read -P {byte} 0 64k")
+    path = source(kvm, guest)
+    said = kvm.run("qemu-io", "-r", "-f", "qcow2", "-c", f"read -P {byte} 0 64k", path)
     return "verification failed" not in said
-
-
-def _io(*words: str) -> str:
-    *options, path, command = words
-    said = subprocess.run(
-        ["qemu-io", "-U", *options, "-c", command, path]
-        if "-r" in options
-        else ["qemu-io", *options, "-c", command, path],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return said.stdout
 
 
 def source(kvm: LabHost, guest: Guest) -> str:

@@ -241,7 +241,7 @@ def test_going_back_says_what_is_lost_and_asks_for_the_name(
     assert "wrote to vda since the snapshot c" in page
     assert "about 3 MiB" in page
     assert "holds in memory" in page
-    assert "later snapshots (b, c)" in page
+    assert "<strong>b</strong>, <strong>c</strong>" in page
     said = as_operator.post(address, {"name": "wrong"})
     assert said.status_code == 422
     assert not Operation.objects.exists()
