@@ -99,7 +99,7 @@ def _found(row: ImageCopy) -> VolumeFacts | None:
     with connection.connect(address_of(row.host)) as there:
         facts = there.run(storage.look_volume, row.path)
         if facts is None and row.pool:
-            there.run(storage.refresh_pool, row.pool.uuid)
+            reading.refresh(there, row.pool)
             facts = there.run(storage.look_volume, row.path)
     return replace(facts, format=row.image.format) if facts else None
 
@@ -120,7 +120,8 @@ def _forget(row: ImageCopy) -> None:
 def _made(run: Run, row: ImageCopy, pool: Pool) -> VolumeFacts:
     """Copy it to its host, and see that it is what it should be."""
     need_up(row.host)
-    _clear(run, row)
+    _clear(run, row, pool)
+    run.keep(begun=True)  # so that what is left of it is deleted: hosts.storage.tidying
     holdings.building(row.host, row.path, run.operation)
     try:
         facts = _there_already(run, row, pool) or _copied(run, row, pool)
@@ -141,7 +142,7 @@ def _made(run: Run, row: ImageCopy, pool: Pool) -> VolumeFacts:
     return replace(facts, format=row.image.format)
 
 
-def _clear(run: Run, row: ImageCopy) -> None:
+def _clear(run: Run, row: ImageCopy, pool: Pool) -> None:
     """Delete what lies half made at its place, by a worker that died."""
     held = Holding.objects.filter(host=row.host, path=row.path)
     left = held.filter(state=Holding.State.BUILDING).first()
@@ -151,6 +152,7 @@ def _clear(run: Run, row: ImageCopy) -> None:
     rows = Operation.objects.filter(pk__in=[left.operation])
     if mine or not rows.filter(state__in=Operation.ACTIVE).exists():
         with connection.connect(address_of(row.host)) as there:
+            reading.refresh(there, pool)  # it discards only what it knows
             there.run(volumes.discard, row.path)
         holdings.forget(row.host, row.path)
 
@@ -161,7 +163,7 @@ def _there_already(run: Run, row: ImageCopy, pool: Pool) -> VolumeFacts | None:
     Raises Conflict when something else lies there.
     """
     with connection.connect(address_of(row.host)) as there:
-        there.run(storage.refresh_pool, pool.uuid)
+        reading.refresh(there, pool)
         facts = there.run(storage.look_volume, row.path)
     if facts is None:
         return None

@@ -1,16 +1,29 @@
-"""A volume's content read once through its host: its first bytes and its checksum."""
+"""A volume's content read once through its host, for its checksum."""
 
 from collections.abc import Callable
 
-from hosts.models import Host
+from hosts.models import Host, Pool
 from hosts.services import address_of
 from hosts.storage import passing
-from kvmweb.errors import HostTimeout
+from kvmweb.errors import HostError, HostTimeout, HostUnreachable
 from kvmweb.operations.run import Run
-from kvmweb.virt import connection, digests
+from kvmweb.virt import connection, digests, storage
 from kvmweb.virt.digests import Read
 
 _LAST_S = 5.0
+
+
+def refresh(there: connection.Host, pool: Pool) -> None:
+    """Have the host look again at what is in the pool, if it can now.
+
+    It refuses while anything is being made in there.
+    """
+    try:
+        there.run(storage.refresh_pool, pool.uuid)
+    except HostUnreachable:
+        raise
+    except HostError:
+        return
 
 
 def digest(

@@ -104,6 +104,7 @@ def _volume(
     name = _free_name(row, pool, there)
     planned = path_of(pool, name)
     # Written down before it is there: what a crash leaves behind is found again.
+    run.keep(begun=True)
     holdings.building(pool.host, planned, run.operation)
     row.host, row.path, row.written_at = pool.host, planned, None
     row.save(update_fields=["host", "path", "written_at"])

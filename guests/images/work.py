@@ -139,7 +139,7 @@ def _judged(run: Run, pool: Pool) -> VolumeFacts:
     path, declared = run.params["path"], run.params["format"]
     run.progress(0.05, "looking at its first bytes")
     with connection.connect(address_of(pool.host)) as there:
-        there.run(storage.refresh_pool, pool.uuid)
+        reading.refresh(there, pool)
         facts = there.run(storage.look_volume, path)
         if facts is None:
             raise NotFound(f"The volume {path} is not there any more.")
@@ -169,6 +169,7 @@ def _converted(run: Run, image: Image, pool: Pool, facts: VolumeFacts) -> Volume
     name = f"image-{image.pk}-{run.operation.pk.hex[:8]}.qcow2"
     path, host = path_of(pool, name), pool.host
     run.progress(0.1, f"converting it from {facts.format} to qcow2")
+    run.keep(begun=True)
     holdings.building(host, path, run.operation)
     try:
         with connection.connect(address_of(host)) as there:
