@@ -5,7 +5,13 @@ from importlib import import_module
 from django.apps import AppConfig
 
 _ROOMS = ("work", "networks.work", "facts", "topics", "metrics")
-_OF_STORAGE = ("storage.work", "storage.filling", "storage.pool_work", "storage.facts")
+_OF_STORAGE = (
+    "storage.work",
+    "storage.filling",
+    "storage.fetching",
+    "storage.pool_work",
+    "storage.facts",
+)
 
 
 class HostsConfig(AppConfig):

@@ -18,6 +18,10 @@ ADMIN_PASSWORD = os.environ.get("KVMWEB_ADMIN_PASSWORD", "")
 LOCAL_HOST = os.environ.get("KVMWEB_LOCAL_HOST", "auto")
 HTTPS = os.environ.get("KVMWEB_HTTPS", "off") == "on"
 TRASH_DAYS = float(os.environ.get("KVMWEB_TRASH_DAYS", "7"))  # then volumes go for ever
+# Private networks from which files may be fetched into volumes.
+FETCH_NETWORKS = tuple(
+    os.environ.get("KVMWEB_FETCH_NETWORKS", "").replace(",", " ").split()
+)
 # Addresses or networks of proxies whose X-Forwarded-For is believed; "unix" for a socket.
 TRUSTED_PROXY = tuple(
     os.environ.get("KVMWEB_TRUSTED_PROXY", "").replace(",", " ").split()

@@ -14,6 +14,7 @@ from hosts.storage.json import pool_json, volume_json, volumes_json
 from hosts.storage.schemas import (
     CopyIn,
     DeleteQuery,
+    FetchIn,
     PoolIn,
     PoolOut,
     PoolPatch,
@@ -242,6 +243,21 @@ parts.post(
     url_name="volume-convert",
     operation_id="storage_convert",
 )(clone)
+
+
+@parts.post(
+    "volumes/{int:volume_id}/fetch/",
+    response={202: OperationOut},
+    url_name="volume-fetch",
+)
+@door(Right.MANAGE_POOLS)
+def fetch(request: UserRequest, volume_id: int, body: FetchIn) -> Status[Operation]:
+    """Replace what is in a volume by a file of the web, if its checksum is right."""
+    found = access.volume(request.user, volume_id, Right.MANAGE_POOLS)
+    by, address = request.user, request.client_address
+    return doors.accepted(
+        services.fetch(found, body.url, sha256=body.sha256, by=by, address=address)
+    )
 
 
 @parts.put(

@@ -4,10 +4,10 @@ What is brought is judged before it is written, and again before anybody may cho
 A volume that has content keeps it until the new one is whole: that is built next to it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from hosts.models import Host, Pool, Volume
 from hosts.services import address_of
@@ -54,7 +54,7 @@ class _Place:
         return self.capacity_bytes if self.format == "raw" else None
 
 
-def _unfilled(run: Run) -> Recovery:
+def unfilled(run: Run) -> Recovery:
     """After a crash: what was half written is deleted; who sent it has gone."""
     pool = pool_of(run)
     begun_at = run.result.get("begun_at", "")
@@ -68,14 +68,30 @@ def _unfilled(run: Run) -> Recovery:
     )
 
 
-@work("volume.upload", allowed=manage, recover=_unfilled, cancellable=True)
+@work("volume.upload", allowed=manage, recover=unfilled, cancellable=True)
 def upload(run: Run) -> dict[str, Any]:
     """Fill a volume with what the web process sends."""
+    return fill(run)
+
+
+class Bringer(Protocol):
+    """A thread that brings content to the child, and what kept it from that."""
+
+    error: AppError | None
+
+    def start(self) -> None: ...
+
+
+def fill(run: Run, bring: Callable[[], Bringer] | None = None) -> dict[str, Any]:
+    """Fill a volume with what comes to this operation's socket, whoever brings it.
+
+    `bring` makes the one who brings it, once the socket is there; None: the web process.
+    """
     pool, path = pool_of(run), run.params["path"]
     if not run.result.get("whole"):
         place = _place(run, pool, path)
         with _taking(run, place):
-            count = _received(run, place)
+            count = _received(run, place, bring)
             image = _judged(place, count)
             run.keep(whole=True, bytes=count)
         run.log(f"{count} bytes came, and they are a {image.format} image.")
@@ -168,7 +184,7 @@ def _left(run: Run, begun_at: str) -> str:
     return "the volume has the content that it had."
 
 
-def _received(run: Run, place: _Place) -> int:
+def _received(run: Run, place: _Place, bring: Callable[[], Bringer] | None) -> int:
     socket = passing.socket_of(run.operation)
     socket.parent.mkdir(mode=0o700, exist_ok=True)
     wanted = transfer.Upload(
@@ -178,9 +194,17 @@ def _received(run: Run, place: _Place) -> int:
     child = connection.spawn(transfer.receive, address_of(place.host), wanted)
     with passing.listening(run, child, socket):
         run.progress(0.01, "receiving")
-        return passing.carried(
-            run, child, lambda count: run.progress(0.9 * count / told)
-        )
+        bringer = bring() if bring else None
+        if bringer:
+            bringer.start()
+        try:
+            return passing.carried(
+                run, child, lambda count: run.progress(0.9 * count / told)
+            )
+        except AppError as error:
+            if bringer and bringer.error:  # it broke there first
+                raise bringer.error from error
+            raise
 
 
 def _judged(place: _Place, count: int) -> images.Image:

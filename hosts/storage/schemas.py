@@ -135,6 +135,15 @@ class CopyIn(Schema):
         return Copy(self.name, format=self.format)
 
 
+class FetchIn(Schema):
+    """Where a file lies, and what its checksum must be."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(min_length=1, max_length=2000)
+    sha256: str = Field("", max_length=64)
+
+
 class VolumeQuery(doors.PageQuery):
     """Which volumes are asked for. Those in the trash come only when asked for."""
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from hosts.access import need_up
 from hosts.models import Pool, Volume
-from hosts.storage import guarding, holdings
+from hosts.storage import guarding, holdings, origins
 from hosts.storage.claims import claim, need_unclaimed
 from hosts.storage.models import Holding
 from hosts.storage.places import path_of
@@ -160,23 +160,23 @@ def upload(
 
     Raises Conflict when it is not ready, or anybody uses it.
     """
-    _need_pool(volume.pool)
-    holdings.need_ready(volume)
-    sharing = Sharing(volume.pool.host, [volume.path])
-    guarding.need_free(sharing, [volume.path], f"write over {volume.name}")
-    made_as = _made_as(volume)
-    params = _about(volume) | {
-        "format": made_as,
-        "capacity_bytes": volume.capacity_bytes,
-        "length_bytes": length_bytes,
-    }
-    if length_bytes and made_as == "raw" and length_bytes > volume.capacity_bytes:
+    params = _writing_over(volume) | {"length_bytes": length_bytes}
+    if (length_bytes or 0) > volume.capacity_bytes and params["format"] == "raw":
         sentence = (
             f"The file has {length_bytes} bytes, and {volume.name} has room for "
             f"{volume.capacity_bytes}."
         )
         raise Invalid(sentence, errors={"content": [sentence]})
     return _claiming("volume.upload", volume, params, by, address, _CONTENT_EXPIRES_S)
+
+
+def fetch(
+    volume: Volume, url: str, *, sha256: str = "", by: User, address: str = ""
+) -> Operation:
+    """Fill it with what lies at an address. Raises Invalid, and Conflict as `upload`."""
+    origins.check(url, sha256)
+    params = _writing_over(volume) | {"url": url, "sha256": sha256}
+    return _claiming("volume.fetch", volume, params, by, address)
 
 
 def download(volume: Volume, *, by: User, address: str = "") -> Operation:
@@ -194,6 +194,18 @@ def download(volume: Volume, *, by: User, address: str = "") -> Operation:
         )
         claim(operation, volume.pool.host, [volume.path], destroys=False)
     return operation
+
+
+def _writing_over(volume: Volume) -> dict[str, Any]:
+    """What an operation needs to know that fills it; nobody uses it."""
+    _need_pool(volume.pool)
+    holdings.need_ready(volume)
+    sharing = Sharing(volume.pool.host, [volume.path])
+    guarding.need_free(sharing, [volume.path], f"write over {volume.name}")
+    return _about(volume) | {
+        "format": _made_as(volume),
+        "capacity_bytes": volume.capacity_bytes,
+    }
 
 
 def _about(volume: Volume) -> dict[str, Any]:

@@ -1,8 +1,13 @@
 """Volumes are made, filled, read, copied, grown and thrown away on real hosts."""
 
+import hashlib
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,7 +29,8 @@ SECRET = b"planted-in-a-file-of-the-host"
 @pytest.fixture(scope="module")
 def product(lab: Lab) -> Iterator[Product]:
     """The whole product with both lab hosts."""
-    with Product(Path("/tmp", f"kvmweb-volumes-{os.getpid()}")) as started:
+    folder = Path("/tmp", f"kvmweb-volumes-{os.getpid()}")
+    with Product(folder, KVMWEB_FETCH_NETWORKS="127.0.0.0/8") as started:
         for host in lab.hosts:
             about = {"name": host.name, "transport": "tcp", "address": host.address}
             said = started.call("POST", "hosts/", about | {"virt_type": "qemu"})
@@ -342,3 +348,38 @@ def test_curl_says_expect_and_gets_it(product: Product, home: int) -> None:
     bad = subprocess.run(sent, input=bytes(5 * MIB), capture_output=True, check=True)
     assert bad.stdout == b"422", bad.stderr
     thrown_away(product, ask.volume(product, home, "curl.img")["id"])
+
+
+def test_a_file_of_the_web_is_fetched_if_it_is_the_one(
+    product: Product, kvm: LabHost, home: int, tmp_path: Path
+) -> None:
+    content = os.urandom(2 * MIB)
+    (tmp_path / "disk.img").write_bytes(content)
+    right = hashlib.sha256(content).hexdigest()
+    with web(tmp_path) as address:
+        volume = ask.made(product, home, "fetched.img", len(content))
+        body = {"url": f"{address}/disk.img", "sha256": right}
+        ask.done(product, product.call("POST", f"volumes/{volume}/fetch/", body))
+        assert (kvm.root / IMAGES / "fetched.img").read_bytes() == content
+        other = ask.made(product, home, "other.img", len(content))
+        body = {"url": f"{address}/disk.img", "sha256": "0" * 64}
+        said = product.call("POST", f"volumes/{other}/fetch/", body)
+        assert f"checksum is {right}" in ask.failed(product, said)
+        ask.gone(product, home, "other.img")
+    private = {"url": "http://10.255.255.1/x"}
+    said = product.call("POST", f"volumes/{volume}/fetch/", private)
+    assert "private network" in ask.failed(product, said)
+    assert ask.get(product, volume)[2] == content  # it is as it was
+    thrown_away(product, volume)
+
+
+@contextmanager
+def web(folder: Path) -> Iterator[str]:
+    """A web server with the files of a folder; the product may ask it."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
