@@ -33,7 +33,7 @@ def building(host: Host, path: str, operation: Operation) -> None:
                 f"{path} is in the trash of {host.name}.",
                 hint="Take it out of there, delete it now, or choose another name.",
             )
-        elif row.state == State.BUILDING and row.operation != operation.pk:
+        elif row.state == State.BUILDING and not _ours(row, operation):
             raise Conflict(
                 f"{path} is being made on {host.name} already.",
                 operation=str(row.operation or ""),
@@ -93,6 +93,17 @@ def format_of(volume: Volume) -> str:
     """Its format: what we know of it, else what its host sees in its first bytes."""
     row = Holding.objects.filter(host=volume.pool.host_id, path=volume.path).first()
     return (row.format if row else "") or volume.format or "raw"
+
+
+def _ours(row: Holding, operation: Operation) -> bool:
+    """Whether what is marked is this operation's, or nobody's any more and gone."""
+    if row.operation == operation.pk:
+        return True
+    makers = Operation.objects.filter(pk__in=[row.operation])
+    if makers.filter(state__in=Operation.ACTIVE).exists():
+        return False
+    there = Volume.objects.filter(pool__host=row.host_id, path=row.path)
+    return not there.exists()
 
 
 def _held_elsewhere(host: Host) -> list[int]:

@@ -59,16 +59,17 @@ def making(run: Run, pool: Pool) -> Iterator[connection.Host]:
 def unmake(run: Run, host: Host, path: str) -> bool:
     """Delete what the operation has begun; whether it is gone.
 
-    If the host cannot do it now the volume stays marked as building, which nobody can
-    choose, and is deleted later: see hosts.storage.tidying.
+    Its mark stays until the watcher has seen that it is gone (hosts.storage.facts). If
+    the host cannot do it now it is deleted later: see hosts.storage.tidying.
     """
-    if run.result.get("begun"):
-        try:
-            _discard(host, path)
-        except AppError as error:
-            run.log(f"The unfinished {path} is deleted later. {error}")
-            return False
-    holdings.forget(host, path)
+    if not run.result.get("begun"):
+        holdings.forget(host, path)
+        return True
+    try:
+        _discard(host, path)
+    except AppError as error:
+        run.log(f"The unfinished {path} is deleted later. {error}")
+        return False
     return True
 
 

@@ -1,13 +1,14 @@
 """The slow part of what is asked of volumes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from hosts.models import Pool, Volume
+from hosts.models import Host, Pool, Volume
 from hosts.services import address_of
 from hosts.storage import guarding, holdings, passing
 from hosts.storage.making import made, making, pool_of, unmake
@@ -15,7 +16,7 @@ from hosts.storage.models import Holding
 from hosts.storage.places import path_of
 from hosts.storage.sharing import Sharing
 from kvmweb.accounts.gate import Right, need
-from kvmweb.errors import Conflict, NotFound
+from kvmweb.errors import AppError, Conflict, HostTimeout, NotFound
 from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import Recovery, work
 from kvmweb.operations.run import Run
@@ -151,14 +152,37 @@ def delete(run: Run) -> dict[str, Any]:
         Holding.objects.filter(host=pool.host, path=path).update(problem=str(error))
         raise
     run.progress(0.6, "deleting")
-    try:
-        with connection.connect(address_of(pool.host)) as there:
-            there.run(storage.delete_volume, path)
-    except NotFound:
-        run.log(f"{name} was gone already.")
-    holdings.forget(pool.host, path)
+    with _going(pool.host, path, run.operation):
+        try:
+            with connection.connect(address_of(pool.host)) as there:
+                there.run(storage.delete_volume, path)
+        except NotFound:
+            run.log(f"{name} was gone already.")
     run.say(f"{name} was deleted.")
     return {"path": path}
+
+
+@contextmanager
+def _going(host: Host, path: str, operation: Operation) -> Iterator[None]:
+    """Nobody can choose it from now on, also while only its row is still there.
+
+    If it was refused it is as it was before; if nobody knows, it lies in the trash.
+    """
+    before = Holding.objects.filter(host=host, path=path).first()
+    due = timezone.now() + timedelta(days=settings.TRASH_DAYS)
+    values = {"state": Holding.State.TRASH, "operation": operation.pk, "due_at": due}
+    if before is None or before.state == Holding.State.READY:
+        Holding.objects.update_or_create(host=host, path=path, defaults=values)
+    try:
+        yield
+    except HostTimeout:
+        raise
+    except AppError:
+        if before is None:
+            holdings.forget(host, path)
+        else:
+            before.save()
+        raise
 
 
 def _need_same_state(run: Run, pool: Pool, path: str) -> None:

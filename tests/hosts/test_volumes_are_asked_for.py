@@ -20,23 +20,30 @@ from kvmweb.errors import Conflict
 from kvmweb.operations import tasks
 from kvmweb.operations.models import Operation
 from kvmweb.operations.services import submit
-from kvmweb.virt import connection, storage
+from kvmweb.virt import connection, storage, volumes
 from tests.hosts.conftest import pool, volume
 
 HOST_XML = Path(__file__).parents[1] / "data/virt/host.xml"
 pytestmark = pytest.mark.usefixtures("redis_server")
 
 
-@pytest.fixture
-def host(db: None) -> Iterator[Host]:
-    """A host whose pool has been seen."""
+@pytest.fixture(scope="module", autouse=True)
+def no_children_stay() -> Iterator[None]:
+    """What held the hosts of the tests ends with them."""
+    yield
     connection.close_all()
+
+
+@pytest.fixture
+def host(db: None, tmp_path: Path) -> Host:
+    """A host of its own, whose volumes have been seen, and no guest."""
+    path = tmp_path / "host.xml"
+    path.write_text(HOST_XML.read_text())
     row = Host.objects.create(
-        name="kvm1", transport="test", socket_path=str(HOST_XML), state="up"
+        name="kvm1", transport="test", socket_path=str(path), state="up"
     )
     look(row)
-    yield row
-    connection.close_all()
+    return row
 
 
 def look(host: Host) -> None:
@@ -151,6 +158,24 @@ def test_half_a_volume_cannot_be_chosen(host: Host, operator: Any) -> None:
     assert holdings.format_of(row) == "raw"  # whatever its first bytes look like
 
 
+def test_what_could_not_be_deleted_is_as_it_was(host: Host, as_operator: Any) -> None:
+    """The host refuses in the last moment; nothing is left marked."""
+    row = named(host, "clone.qcow2")
+    answer = as_operator.delete(f"/api/v1/volumes/{row.pk}/?now=true")
+    with connection.connect(address_of(host)) as there:
+        there.run(volumes.create, host.pools.get().uuid, "top.qcow2", **on(row))
+    Volume.objects.filter(name="top.qcow2").delete()
+    tasks.run(answer.json()["id"])
+    assert "top.qcow2" in Operation.objects.get().error_message
+    holdings.need_ready(row)
+
+
+def on(row: Volume) -> dict[str, Any]:
+    """A volume that stands on this one."""
+    below = {"backing_path": row.path, "backing_format": "qcow2"}
+    return {"format": "qcow2", "capacity_bytes": 1 << 20} | below
+
+
 def test_nor_can_it_on_another_host_of_the_same_storage(
     host: Host, operator: Any
 ) -> None:
@@ -193,7 +218,9 @@ def test_the_trash_and_out_of_it(host: Host, as_operator: Any) -> None:
     assert as_operator.post(f"/api/v1/volumes/{row.pk}/restore/").status_code == 409
 
 
-def test_the_trash_is_emptied_when_it_is_due(host: Host, as_operator: Any) -> None:
+def test_the_trash_is_emptied_when_it_is_due(
+    host: Host, as_operator: Any, operator: Any
+) -> None:
     row = named(host, "clone.qcow2")
     tasks.run(as_operator.delete(f"/api/v1/volumes/{row.pk}/").json()["id"])
     assert tidying.empty_trash() == 0
@@ -205,9 +232,12 @@ def test_the_trash_is_emptied_when_it_is_due(host: Host, as_operator: Any) -> No
     tasks.run(str(operation.pk))
     operation.refresh_from_db()
     assert operation.state == "succeeded", operation.error_message
-    assert not Holding.objects.exists()
     with connection.connect(address_of(host)) as there:
         assert there.run(storage.look_volume, row.path) is None
+    assert row not in holdings.choosable(operator, host)  # its row is old
+    look(host)
+    assert not Holding.objects.exists()
+    assert not Volume.objects.filter(pk=row.pk).exists()
 
 
 def test_what_is_used_again_is_not_emptied(host: Host, as_operator: Any) -> None:
