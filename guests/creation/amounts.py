@@ -4,7 +4,9 @@ import re
 
 from kvmweb.errors import Invalid
 
-_TYPED = re.compile(r"\s*(\d{1,15}(?:[.,]\d{1,6})?)\s*([kmgtpKMGTP]?)([iI]?[bB])?\s*")
+_TYPED = re.compile(
+    r"\s*([0-9]{1,16}(?:[.,][0-9]{1,6})?)\s*([kmgtpKMGTP]?)([iI]?[bB])?\s*"
+)
 _POWERS = "kmgtp"
 HELP = "Like “4 GiB” or “512 MiB”; a plain number is GiB."
 
@@ -19,7 +21,7 @@ def bytes_of(typed: str) -> int:
         raise Invalid(f"{typed.strip()[:40]!r} is no size. {HELP}")
     number, letter, unit = match[1].replace(",", "."), match[2].lower(), match[3] or ""
     if unit and not letter:
-        return int(float(number)) if unit.lower() == "b" else _no(typed)
+        return round(float(number)) if unit.lower() == "b" else _no(typed)
     power = _POWERS.index(letter or "g") + 1
     step = 1000 if unit.lower() == "b" and letter else 1024
     return round(float(number) * float(step) ** power)
@@ -29,8 +31,8 @@ def words_of(count: int) -> str:
     """The bytes as somebody would type them: "4 GiB"."""
     for power in range(5, 0, -1):
         if count >= 1024**power and (count * 4) % 1024**power == 0:
-            number = count / 1024**power
-            return f"{number:g} {_POWERS[power - 1].upper()}iB"
+            number = f"{count / 1024**power:.2f}".rstrip("0").rstrip(".")
+            return f"{number} {_POWERS[power - 1].upper()}iB"
     return f"{count} B"
 
 
