@@ -140,6 +140,20 @@ class CopyForm(Told):
         return Copy(said["name"], said["pool"], said["format"])
 
 
+class FetchForm(Told):
+    """Where a file lies."""
+
+    url = forms.CharField(
+        max_length=2000, label="Address", help_text="https://… to the image itself."
+    )
+    sha256 = forms.CharField(
+        max_length=64,
+        required=False,
+        label="SHA-256 checksum",
+        help_text="A file with another one is thrown away.",
+    )
+
+
 class NameForm(Told):
     """What cannot be undone asks for the name."""
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path(_VOLUME, views.volume, name="volume"),
     path(f"{_VOLUME}grow/", views.grow_volume, name="volume-grow"),
     path(f"{_VOLUME}clone/", views.clone_volume, name="volume-clone"),
+    path(f"{_VOLUME}fetch/", views.fetch_volume, name="volume-fetch"),
     path(f"{_VOLUME}delete/", views.delete_volume, name="volume-delete"),
     path(f"{_VOLUME}restore/", views.restore_volume, name="volume-restore"),
 ]

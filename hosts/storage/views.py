@@ -18,6 +18,7 @@ from hosts.storage import pool_services, queries, services
 from hosts.storage.forms import (
     CopyForm,
     DeleteForm,
+    FetchForm,
     GrowForm,
     NameForm,
     PoolForm,
@@ -206,6 +207,27 @@ def clone_volume(request: UserRequest, volume_id: int) -> HttpResponse:
     if operation:
         return _back(request, found.pool, operation)
     return _volume_form(request, form, found, "clone")
+
+
+@form_page
+@door(Right.MANAGE_POOLS)
+def fetch_volume(request: UserRequest, volume_id: int) -> HttpResponse:
+    """Fill a volume with a file of the web."""
+    found = access.volume(request.user, volume_id, Right.MANAGE_POOLS)
+    form = FetchForm(request.POST or None)
+    operation = _asked(
+        form,
+        lambda: services.fetch(
+            found,
+            form.cleaned_data["url"],
+            sha256=form.cleaned_data["sha256"],
+            by=request.user,
+            address=request.client_address,
+        ),
+    )
+    if operation:
+        return _back(request, found.pool, operation)
+    return _volume_form(request, form, found, "fetch")
 
 
 @form_page
