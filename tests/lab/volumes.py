@@ -67,12 +67,13 @@ def put(
     body: bytes | Iterable[bytes],
     *,
     length: int | None = None,
+    path: str = "",
 ) -> Reply:
-    """PUT the content of a volume; chunked when its length is not told."""
+    """PUT the content of a volume, or to another path; chunked without a length."""
     headers = {"Authorization": f"Bearer {product.token}"}
     if length is not None:
         headers["Content-Length"] = str(length)
-    address = f"/api/v1/volumes/{volume_id}/content/"
+    address = path or f"/api/v1/volumes/{volume_id}/content/"
     with _connected(product) as there:
         with suppress(BrokenPipeError, ConnectionResetError):  # answered already
             there.request("PUT", address, body, headers, encode_chunked=length is None)
