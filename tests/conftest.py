@@ -24,6 +24,7 @@ PASSWORD = "a long enough word"
 AUDIT = "accounts_auditentry"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Say which tests must run in one process, and put the longest first."""
     for item in items:
