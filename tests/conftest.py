@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.sqlite3.base import DatabaseOperations
 from django.test import Client
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.environment import FOLDER
 from tests.waiting import until
@@ -18,22 +19,31 @@ from tests.waiting import until
 # What shares a lab or a product is done by one process, one after the other; the
 # longest begin first. Everything else goes file by file to whoever is free.
 _TOGETHER = ("lab/", "test_on_postgresql.py", "browser/", "deploy/")
-_HERE = Path(__file__).parent
 
 PASSWORD = "a long enough word"
 AUDIT = "accounts_auditentry"
 
 
-@pytest.hookimpl(tryfirst=True)
+class _ByGroup(LoadScopeScheduling):
+    """Each group of tests goes whole to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByGroup:
+    """Share the tests out by what they have in common."""
+    return _ByGroup(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests must run in one process, and put the longest first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _rank(_group(item)))
+    """Put the longest first."""
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
 
 
-def _group(item: pytest.Item) -> str:
-    place = str(item.path.relative_to(_HERE))
+def _group(nodeid: str) -> str:
+    place = nodeid.partition("::")[0].removeprefix("tests/")
     return next((each for each in _TOGETHER if place.startswith(each)), place)
 
 
