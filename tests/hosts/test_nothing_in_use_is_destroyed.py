@@ -45,17 +45,29 @@ USED_THERE = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_children_stay() -> Iterator[None]:
+    """What held the hosts of the tests ends with them."""
+    yield
+    connection.close_all()
+
+
 @pytest.fixture
-def host(db: None) -> Iterator[Host]:
-    """A host with guests and volumes of which only the volumes have been seen."""
-    connection.close_all()
+def host(db: None, tmp_path: Path) -> Host:
+    """A host of its own, whose volumes have been seen, and no guest."""
+    path = tmp_path / "host.xml"
+    path.write_text(HOST_XML.read_text())
     row = Host.objects.create(
-        name="kvm1", transport="test", socket_path=str(HOST_XML), state="up"
+        name="kvm1", transport="test", socket_path=str(path), state="up"
     )
-    with connection.connect(address_of(row)) as there:
-        tell("pools", row, there.run(storage.look))
-    yield row
-    connection.close_all()
+    look(row)
+    return row
+
+
+def look(host: Host) -> None:
+    """What the watcher does when its host has news."""
+    with connection.connect(address_of(host)) as there:
+        tell("pools", host, there.run(storage.look))
 
 
 def volume(host: Host, path: str) -> Volume:

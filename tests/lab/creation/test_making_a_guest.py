@@ -10,7 +10,7 @@ from deploy.lab_host import LabHost
 from guests.creation import making, services, tidying
 from guests.creation.traces import Traces
 from guests.creation.wanted import Share, Wanted, WantedDisk, WantedNic
-from guests.images.models import Seed
+from guests.images.models import Image, ImageCopy, Seed
 from guests.images.seed import CloudInit
 from guests.models import Guest
 from hosts.models import Host, Volume
@@ -274,16 +274,11 @@ def test_cancelled_in_the_middle_it_is_taken_away(
     assert told(kvm) == before
 
 
-@pytest.mark.parametrize("runs", [False, True])
-def test_what_had_to_be_left_is_looked_after_later(
-    kvm: LabHost,
-    home: Host,
-    admin: User,
-    *,
-    runs: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    before = told(kvm)
+@pytest.fixture
+def left_behind(
+    kvm: LabHost, home: Host, admin: User, monkeypatch: pytest.MonkeyPatch
+) -> Operation:
+    """A creation that was cut off from its host in the middle, a minute ago."""
 
     def lost(*_: Any, **__: Any) -> None:
         raise HostUnreachable("The host is gone.")
@@ -295,19 +290,84 @@ def test_what_had_to_be_left_is_looked_after_later(
         performed(operation)
     assert operation.state == "failed"
     assert "Left on kvm1" in operation.error_message
-    uuid = str(operation.guest)
-    assert uuid in told(kvm)["guests"]
+    assert str(operation.guest) in told(kvm)["guests"]
     assert tidying.look() == 0  # not at once
     Operation.objects.update(finished_at=timezone.now() - timedelta(minutes=1))
-    if runs:
-        kvm.virsh("start", uuid)
+    return operation
+
+
+def test_what_had_to_be_left_is_taken_away_later(
+    kvm: LabHost, left_behind: Operation
+) -> None:
     assert tidying.look() == 1
     later = performed(Operation.objects.get(kind="guest.tidy-up"))
     assert later.state == "succeeded", later.error_message
+    found = told(kvm)
+    assert str(left_behind.guest) not in found["guests"]
+    assert not any("fresh" in path for path in found["volumes"])
+    assert not Holding.objects.exists()
     assert tidying.look() == 0
-    if runs:
-        assert kvm.virsh("domstate", uuid) == "running"
-        assert Guest.objects.get(pk=uuid).tags == ["db"]
-    else:
-        assert told(kvm) == before
-        assert not Holding.objects.exists()
+
+
+def test_what_had_to_be_left_and_runs_by_now_is_kept(
+    kvm: LabHost, left_behind: Operation
+) -> None:
+    uuid = str(left_behind.guest)
+    kvm.virsh("start", uuid)
+    assert tidying.look() == 1
+    later = performed(Operation.objects.get(kind="guest.tidy-up"))
+    assert later.state == "succeeded", later.error_message
+    assert kvm.virsh("domstate", uuid) == "running"
+    assert Guest.objects.get(pk=uuid).tags == ["db"]
+    assert Holding.objects.get().state == "ready"
+    assert tidying.look() == 0
+
+
+@pytest.fixture
+def image(kvm: LabHost, home: Host) -> Image:
+    """An image of 8 MiB, with a copy on the host."""
+    kvm.virsh("vol-create-as", "default", "base.qcow2", "8M", "--format", "qcow2")
+    look(home)
+    base = Volume.objects.get(name="base.qcow2")
+    made = Image.objects.create(
+        name="Base",
+        state="ready",
+        format="qcow2",
+        sha256="a" * 64,
+        cloud_init=True,
+        virtual_size_bytes=8 * MIB,
+    )
+    ImageCopy.objects.create(
+        image=made, host=home, pool=base.pool, path=base.path, state="ready"
+    )
+    return made
+
+
+def test_a_disk_stands_on_the_hosts_copy_of_its_image(
+    kvm: LabHost, home: Host, admin: User, image: Image
+) -> None:
+    disk = WantedDisk(image=str(image.pk), size_bytes=16 * MIB)
+    cloud = CloudInit(hostname="", user="uwe", password="geheim")
+    operation = performed(services.create(wanted(disks=(disk,)), cloud, by=admin))
+    assert operation.state == "succeeded", operation.error_message
+    xml = kvm.virsh("vol-dumpxml", "/var/lib/libvirt/images/fresh.qcow2")
+    assert "<path>/var/lib/libvirt/images/base.qcow2</path>" in xml
+    assert "<format type='qcow2'/>" in xml.split("<backingStore>")[1]
+    assert f"<capacity unit='bytes'>{16 * MIB}</capacity>" in xml
+    domain = kvm.virsh("dumpxml", str(operation.guest))
+    assert "/var/lib/libvirt/images/fresh-seed.iso" in domain
+    assert "geheim" not in f"{domain}{operation.params}{operation.result}"
+    seed = Seed.objects.get(guest=operation.guest)
+    assert seed.written_at
+    assert seed.sealed == ""
+
+
+def test_a_whole_copy_of_an_image_stands_alone(
+    kvm: LabHost, home: Host, admin: User, image: Image
+) -> None:
+    disk = WantedDisk(image=image.name, size_bytes=16 * MIB, copy=True, format="raw")
+    operation = performed(services.create(wanted(disks=(disk,)), by=admin))
+    assert operation.state == "succeeded", operation.error_message
+    xml = kvm.virsh("vol-dumpxml", "/var/lib/libvirt/images/fresh.img")
+    assert "backingStore" not in xml
+    assert f"<capacity unit='bytes'>{16 * MIB}</capacity>" in xml
