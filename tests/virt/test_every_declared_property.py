@@ -137,7 +137,7 @@ def test_all_of_it_together_says_what_was_set(kind: type[Node]) -> None:
 
 def _place(field: Field[Any]) -> tuple[Any, ...]:
     child = field.kind.tag if isinstance(field, Many | One) else ""
-    return (*field.steps, field.attribute, child)
+    return (type(field), *field.steps, field.attribute, child)
 
 
 def _holds_others(name: str, places: dict[str, Field[Any]]) -> bool:
