@@ -12,7 +12,7 @@ from hosts.storage.appearing import until_row
 from hosts.storage.places import path_of
 from kvmweb.errors import AppError, Conflict, Invalid, NotFound, Unsupported
 from kvmweb.operations.run import Run
-from kvmweb.virt import connection, storage, volumes
+from kvmweb.virt import connection, pools, storage, volumes
 
 _NOTHING_MADE = (Conflict, Invalid, NotFound, Unsupported)
 _PATIENCE_S = 8.0
@@ -66,19 +66,20 @@ def unmake(run: Run, host: Host, path: str) -> bool:
         holdings.forget(host, path)
         return True
     try:
-        _discard(host, path)
+        _discard(host, UUID(run.params["pool_uuid"]), path)
     except AppError as error:
         run.log(f"The unfinished {path} is deleted later. {error}")
         return False
     return True
 
 
-def _discard(host: Host, path: str) -> None:
+def _discard(host: Host, pool: UUID, path: str) -> None:
     """Delete it, with a little patience: its host may be coming back just now."""
     until = time.monotonic() + _PATIENCE_S
     while True:
         try:
             with connection.connect(address_of(host)) as there:
+                there.run(pools.need_active, pool)  # else it only seems to be gone
                 there.run(volumes.discard, path)
         except AppError:
             if time.monotonic() > until:

@@ -1,5 +1,7 @@
 """Where a volume will be, before it is there."""
 
+import posixpath
+
 from hosts.models import Pool
 
 _BY_TARGET = frozenset({"dir", "fs", "netfs", "logical", "zfs"})
@@ -13,3 +15,8 @@ def path_of(pool: Pool, name: str) -> str:
     if pool.type in _BY_TARGET and pool.target:
         return f"{pool.target.rstrip('/')}/{name}"
     return f"{pool.uuid}/{name}"
+
+
+def lies_in(pool: Pool, path: str) -> bool:
+    """Whether a volume at this path, as `path_of` gives it, is one of the pool's."""
+    return path_of(pool, posixpath.basename(path)) == path

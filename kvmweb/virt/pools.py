@@ -7,7 +7,7 @@ from uuid import UUID
 import libvirt
 
 from kvmweb.errors import Conflict, NotFound, Unsupported
-from kvmweb.virt.connection import CHANGE_S, verb
+from kvmweb.virt.connection import CHANGE_S, READ_S, verb
 from kvmweb.virt.errors import explain, explaining
 from kvmweb.virt.poolwish import PoolWish, document
 from kvmweb.virt.xml.abilities import PoolCapabilities
@@ -40,6 +40,14 @@ def define(
     except BaseException:
         _take_back(pool)
         raise
+
+
+@verb(deadline_s=READ_S)
+def need_active(conn: libvirt.virConnect, uuid: UUID) -> None:
+    """Nothing. Raises NotFound, or Conflict when nobody can look into the pool."""
+    with _pool(conn, uuid, "look into") as pool:
+        if not pool.isActive():
+            raise Conflict(f"The pool {pool.name()} is not active.")
 
 
 @verb(deadline_s=CHANGE_S)

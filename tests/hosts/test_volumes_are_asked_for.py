@@ -395,3 +395,15 @@ def test_an_operator_makes_no_pools(host: Host, as_operator: Any) -> None:
     path = f"/api/v1/hosts/{host.pk}/pools/"
     answer = ask(as_operator, path, name="x", type="dir", target="/srv/x")
     assert answer.status_code == 403
+
+
+def test_a_host_that_does_not_know_its_pools_yet_ends_no_mark(host: Host) -> None:
+    """A libvirtd that was just started may say for a moment that it has none."""
+    row = named(host, "clone.qcow2")
+    Holding.objects.create(host=host, path=row.path, state="building")
+    tell("pools", host, ())
+    tell("pools", host, (pool(uuid=uuid4(), name="other", target="/other"),))
+    assert Holding.objects.filter(path=row.path).exists()
+    look(host)
+    with pytest.raises(Conflict, match="not whole"):
+        holdings.need_ready(named(host, "clone.qcow2"))
