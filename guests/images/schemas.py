@@ -26,7 +26,7 @@ class UploadIn(Schema):
     size_bytes: int | None = Field(None, ge=1, le=2**53)  # needed for raw
 
 
-class SourceIn(Schema):
+class ImageSourceIn(Schema):
     """Where its content comes from: one of the two."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +35,7 @@ class SourceIn(Schema):
     upload: UploadIn | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> "SourceIn":
+    def _one(self) -> "ImageSourceIn":
         if (self.volume is None) == (self.upload is None):
             raise ValueError("Name a volume or an upload, not both.")
         return self
@@ -51,7 +51,7 @@ class ImageIn(Schema):
     os: str = _OS
     cloud_init: bool = False
     min_disk_bytes: int = _BYTES
-    source: SourceIn
+    source: ImageSourceIn
 
     def about(self) -> About:
         """What it says of the image."""

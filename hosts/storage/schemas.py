@@ -18,7 +18,7 @@ _FORM = re.compile(r"(?P<first>(?:[^:/@\[]+|\[[^\]]+\])(?::\d+)?)[:/@](?P<rest>.
 _DEVICES = frozenset({"fs", "disk"})
 
 
-class SourceIn(Schema):
+class PoolSourceIn(Schema):
     """Where a pool's storage comes from; which parts count depends on its type."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class PoolIn(Schema):
     name: str = _NAME
     type: str = Field(min_length=1, max_length=32)
     target: str = Field("", max_length=1024)
-    source: SourceIn | str | None = None
+    source: PoolSourceIn | str | None = None
     autostart: bool = True
     build: bool = False
 
@@ -157,7 +157,7 @@ class DeleteQuery(Schema):
     now: bool = False
 
 
-class UserOut(Schema):
+class VolumeUserOut(Schema):
     """Something that uses a volume: a guest, or a volume that stands on it."""
 
     name: str
@@ -202,6 +202,6 @@ class VolumeOut(Schema):
     state: str
     due_at: str | None
     problem: str
-    used_by: list[UserOut]
+    used_by: list[VolumeUserOut]
     url: str
     content_url: str
