@@ -6,7 +6,7 @@ from dataclasses import replace
 from django.db import transaction
 
 from guests.images import reading
-from guests.images.models import Image, ImageCopy
+from guests.images.models import FILES, Image, ImageCopy
 from hosts.models import Host, Pool
 from hosts.services import address_of, need_up
 from hosts.storage import holdings
@@ -33,12 +33,14 @@ class NotOurs(Conflict):
 def ensure(run: Run, image: Image, host: Host, pool: Pool) -> VolumeFacts:
     """The image's volume on this host, copied into the pool if no pool there has it.
 
+    Copies lie in pools of files: for a pool of another kind it is one beside it.
     Of two operations that need it at once one copies and the other waits. It stays
     needed by this operation until that ends. In a worker, outside of a transaction;
     may be called again. Raises Conflict when the image cannot be used or no host that
     answers has it, HostError, Cancelled.
     """
     until = time.monotonic() + _WAIT_S
+    pool = _file_pool(image, pool)
     while True:
         row = _claimed(run, image, host, pool)
         if row.state == State.READY:
@@ -54,6 +56,20 @@ def ensure(run: Run, image: Image, host: Host, pool: Pool) -> VolumeFacts:
 def name_of(image: Image) -> str:
     """What its copies are called: two copies of one name have the same content."""
     return f"image-{image.sha256[:32]}.{image.format}"
+
+
+def _file_pool(image: Image, pool: Pool) -> Pool:
+    """The pool itself, or the host's pool of files with most space. Raises Conflict."""
+    if pool.type in FILES:
+        return pool
+    rows = Pool.objects.filter(host=pool.host, active=True, type__in=FILES)
+    found = rows.select_related("host").order_by("-available_bytes").first()
+    if found is None:
+        raise Conflict(
+            f"{pool.host.name} has no active pool of files to keep {image} in.",
+            hint="Make one of type dir there.",
+        )
+    return found
 
 
 @transaction.atomic

@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from hosts.models import Host, Pool
 
+FILES = ("dir", "fs", "netfs")  # pools of files: what stands on an image lies beside it
+
 
 class Image(models.Model):
     """Something to make disks of, known by its content's checksum."""

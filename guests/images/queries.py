@@ -7,7 +7,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from guests.images import access
-from guests.images.models import Image, ImageCopy
+from guests.images.models import FILES, Image, ImageCopy
 from hosts import access as host_access
 from hosts.models import Host, Pool, Volume
 from hosts.storage.models import Holding
@@ -65,10 +65,6 @@ def volumes(user: User, formats: Collection[str]) -> QuerySet[Volume]:
     rows = rows.filter(~Exists(held), ~Exists(copies), format__in=formats)
     rows = rows.filter(backing_path="").select_related("pool__host")
     return rows.order_by("pool__host__name", "pool__name", "name")
-
-
-# Pools of files: what stands on an image is a qcow2 file beside it.
-FILES = ("dir", "fs", "netfs", "gluster")
 
 
 @dataclass(frozen=True, slots=True)

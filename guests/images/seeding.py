@@ -11,14 +11,10 @@
 It is taken away after the first boot: see guests.images.unseeding.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Collection
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
 from django.utils import timezone
 
 from guests.images.models import Seed
@@ -27,7 +23,8 @@ from hosts.models import Pool
 from hosts.services import address_of
 from hosts.storage import holdings
 from hosts.storage.places import path_of
-from kvmweb.errors import NotFound, Unavailable
+from hosts.vault import open_text, seal_text
+from kvmweb.errors import NotFound
 from kvmweb.operations.run import Run
 from kvmweb.virt import connection, storage, streams, volumes
 
@@ -39,7 +36,7 @@ def keep(guest: UUID, name: str, cloud: CloudInit) -> None:
     Raises Invalid as `CloudInit.check`.
     """
     cloud.check()
-    sealed = _cipher().encrypt(json.dumps(cloud.to_json()).encode()).decode()
+    sealed = seal_text(json.dumps(cloud.to_json()))
     Seed.objects.create(guest=guest, guest_name=name, sealed=sealed)
 
 
@@ -69,7 +66,8 @@ def write(run: Run, guest: UUID, pool: Pool) -> str:
     with connection.connect(address_of(pool.host)) as there:
         if row.written_at and there.run(storage.look_volume, row.path) is not None:
             return row.path
-        data = seed(_opened(row), guest=guest)
+        cloud = CloudInit.from_json(json.loads(open_text(row.sealed)))
+        data = seed(cloud, guest=guest)
         path = _volume(run, row, pool, there, len(data))
         there.run(streams.write, path, data)
     holdings.ready(pool.host, path, format="raw")
@@ -124,19 +122,3 @@ def _free_name(row: Seed, pool: Pool, there: connection.Host) -> str:
     if there.run(storage.look_volume, path_of(pool, name)) is None:
         return name
     return f"{row.guest_name}-{row.guest.hex[:8]}-seed.iso"
-
-
-def _opened(row: Seed) -> CloudInit:
-    try:
-        told = json.loads(_cipher().decrypt(row.sealed.encode()))
-    except InvalidToken as error:
-        raise Unavailable(
-            f"The cloud-init settings of {row.guest_name} cannot be read any more.",
-            hint="Ask for the guest again: the settings are encrypted with secrets.key.",
-        ) from error
-    return CloudInit.from_json(told)
-
-
-def _cipher() -> Fernet:
-    digest = hashlib.sha256(f"guests.images:{settings.SECRETS_KEY}".encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(digest))

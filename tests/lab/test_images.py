@@ -131,6 +131,31 @@ def test_it_is_copied_whole_and_known_by_its_checksum(
     assert not Holding.objects.filter(state="building").exists()
 
 
+def test_beside_a_pool_of_devices_it_lies_in_one_of_files(
+    places: list[Place], admin: User
+) -> None:
+    here, there = places
+    image = registered(here.make("beside.qcow2", "-f", "qcow2"), admin)
+    group = Pool.objects.create(
+        host=there.host,
+        uuid=uuid4(),
+        name="group",
+        type="logical",
+        active=True,
+        autostart=True,
+        persistent=True,
+    )
+    facts = copying.ensure(run_of(), image, there.host, group)
+    copy = ImageCopy.objects.get(host=there.host)
+    assert copy.pool is not None
+    assert copy.pool.type == "dir"
+    assert facts.path == copy.path
+    Pool.objects.filter(host=there.host, type="dir").update(active=False)
+    copy.delete()
+    with pytest.raises(Conflict, match="no active pool of files"):
+        copying.ensure(run_of(), image, there.host, group)
+
+
 def test_who_deletes_a_copy_behind_our_back_costs_another_copy(
     places: list[Place], admin: User
 ) -> None:
