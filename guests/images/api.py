@@ -1,5 +1,7 @@
 """The API of images."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpResponse
@@ -21,6 +23,7 @@ from hosts.storage import content
 from kvmweb import doors
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
+from kvmweb.errors import Invalid, NotFound
 from kvmweb.operations.api import OperationOut
 from kvmweb.operations.models import Operation
 
@@ -54,12 +57,14 @@ def add(request: UserRequest, body: ImageIn) -> Status[Operation]:
     by, address = request.user, request.client_address
     said = body.source
     if said.upload is not None:
-        pool = host_access.pool(by, said.upload.pool, Right.MANAGE_IMAGES)
         told = said.upload
+        with _named("source"):
+            pool = host_access.pool(by, told.pool, Right.MANAGE_IMAGES)
         wanted = Upload(pool, told.format, told.name, told.size_bytes)
         _, operation = services.add_upload(body.about(), wanted, by=by, address=address)
         return doors.accepted(operation)
-    volume = host_access.volume(by, said.volume or 0, Right.MANAGE_IMAGES)
+    with _named("source"):
+        volume = host_access.volume(by, said.volume or 0, Right.MANAGE_IMAGES)
     return doors.accepted(services.add(body.about(), volume, by=by, address=address))
 
 
@@ -137,3 +142,12 @@ def register(request: UserRequest, image_id: int) -> Status[Operation]:
     image = access.image(request.user, image_id, Right.MANAGE_IMAGES)
     by, address = request.user, request.client_address
     return doors.accepted(services.register(image, by=by, address=address))
+
+
+@contextmanager
+def _named(field: str) -> Iterator[None]:
+    """What the block does not find was named in the body: bad input, not an address."""
+    try:
+        yield
+    except NotFound as error:
+        raise Invalid(error.detail, errors={field: [error.detail]}) from error
