@@ -62,7 +62,9 @@ def operations(
     host = Host.objects.create(name="h1", transport="test")
     Guest.objects.create(uuid=GUEST, name="g1", state="running", host=host)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
-    return [found.ok() for found in schema.get_all_operations()]
+    found = [each.ok() for each in schema.get_all_operations()]
+    # Contents stream past Django, so there are none here: tests/lab/test_volumes.py.
+    return [each for each in found if not each.path.endswith("/content/")]
 
 
 def test_the_description_names_each_operation_once(
