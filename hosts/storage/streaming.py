@@ -116,7 +116,7 @@ class Content:
                     await carry(said, reader, writer, body, send)
                 finally:
                     writer.close()
-                    with suppress(OSError):
+                    with suppress(OSError):  # it may have closed with a bang
                         await writer.wait_closed()
             except AppError as error:
                 await _refuse(_problem(error), body, send)
@@ -167,6 +167,8 @@ async def _take(
                 told = json.loads(await answer or b"{}")
         except TimeoutError as error:
             raise HostError("The host does not finish what it was sent.") from error
+        except ConnectionError:
+            told = {}  # it died without a word
     finally:
         for task in (pump, answer):
             task.cancel()

@@ -34,6 +34,7 @@ from kvmweb.virt.types import Address
 FRAME = struct.Struct(">I")
 LONGEST_FRAME = 4 << 20
 _COME_S = 20.0
+_HEARD_S = 2.0
 _IDLE_S = 60
 _IDLE = struct.pack("ll", _IDLE_S, 0)
 _TELL_EVERY_S = 0.25
@@ -109,6 +110,7 @@ def _receive(channel: Channel, address: Address, upload: Upload) -> int:
             total = _take(channel, conn, client, upload)
         except AppError as error:
             _answer(client, _told(error))
+            _let_go(client)
             raise
         _answer(client, {"ok": True, "bytes": total})
         return total
@@ -273,6 +275,14 @@ def _exactly(client: socket.socket, length: int) -> bytes:
 def _answer(client: socket.socket, said: dict[str, Any]) -> None:
     with suppress(OSError):  # it has gone: nobody is there to be told
         client.sendall(json.dumps(said).encode() + b"\n")
+
+
+def _let_go(client: socket.socket) -> None:
+    """Read on until the client has heard the answer: closed at once, it would be lost."""
+    client.settimeout(_HEARD_S)
+    with suppress(OSError):
+        while client.recv(streams.PIECE_BYTES):
+            pass
 
 
 def _told(error: AppError) -> dict[str, Any]:
