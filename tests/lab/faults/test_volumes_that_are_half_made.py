@@ -109,6 +109,7 @@ def worker_dies(product: Product, _kvm: LabHost) -> None:
 
 def libvirtd_dies(_product: Product, kvm: LabHost) -> None:
     kvm.kill_libvirtd()
+    kvm.start_libvirtd()
 
 
 @pytest.mark.parametrize("die", [worker_dies, libvirtd_dies])
