@@ -131,7 +131,7 @@ def orphaned(operation: Operation, **columns: Any) -> Operation:
 def test_what_is_plugged_in_is_seen_from_inside(
     kvm: LabHost, home: Host, roomy: Callable[..., Guest], admin: User
 ) -> None:
-    guest = roomy(slots=True, memory_mib=256)
+    guest = roomy(memory_mib=192)
     with Shell(kvm, guest.pk) as shell:
         shell.booted()
         _a_disk(kvm, home, guest, admin, shell)
@@ -190,11 +190,11 @@ def _a_card(kvm: LabHost, home: Host, guest: Guest, by: User, shell: Shell) -> N
 
 def _numbers(kvm: LabHost, home: Host, guest: Guest, by: User, shell: Shell) -> None:
     before = _memory_mib(shell)
-    _wish(home, guest, by, Hardware(vcpus=2, memory_bytes=72 * MIB))
+    _wish(home, guest, by, Hardware(vcpus=2, memory_bytes=136 * MIB))
     present = "cat /sys/devices/system/cpu/present"
     until(lambda: shell.say(present) == "0-1", 10)
-    until(lambda: _memory_mib(shell) < before - 19, 15)
-    assert config(kvm, guest).current_memory == 72 * MIB
+    until(lambda: _memory_mib(shell) < before - 40, 20)
+    assert config(kvm, guest).current_memory == 136 * MIB
 
 
 def _wish(home: Host, guest: Guest, by: User, wish: Hardware) -> None:
@@ -211,16 +211,16 @@ def _memory_mib(shell: Shell) -> int:
 def test_memory_is_plugged_in_where_there_are_slots(
     kvm: LabHost, home: Host, roomy: Callable[..., Guest], admin: User
 ) -> None:
-    guest = roomy(slots=True, memory_mib=160)
+    guest = roomy(slots=True, memory_mib=256)
     with Shell(kvm, guest.pk) as shell:
         shell.booted()
-        _wish(home, guest, admin, Hardware(memory_bytes=264 * MIB))
+        _wish(home, guest, admin, Hardware(memory_bytes=360 * MIB))
         blocks = "ls -d /sys/devices/system/memory/memory* | wc -l"
         assert int(shell.say(blocks)) >= 2
     for doc in (live(kvm, guest), config(kvm, guest)):
         assert [it.size for it in doc.memory_devices] == [128 * MIB]
-        assert doc.memory == (160 + 128) * MIB
-        assert doc.numa_cells[0].memory == 160 * 1024
+        assert doc.memory == (256 + 128) * MIB
+        assert doc.numa_cells[0].memory == 256 * 1024
 
 
 def test_a_cd_is_changed_while_it_runs(
