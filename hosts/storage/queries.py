@@ -40,11 +40,6 @@ class Shown:
         known = self.held.format if self.held else ""
         return known or self.volume.format
 
-    @property
-    def known_bytes(self) -> int:
-        """What it really takes, for a bar."""
-        return min(self.volume.allocation_bytes, self.volume.capacity_bytes)
-
 
 def pools(host: Host) -> QuerySet[Pool]:
     """Its pools by name, with `volumes_total` and `provisioned_bytes`."""
