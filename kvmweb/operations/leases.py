@@ -1,4 +1,4 @@
-"""What this worker runs: one thread renews the leases of all it runs."""
+"""What this worker runs: while it runs any, one thread renews the leases of all."""
 
 import logging
 import threading
@@ -16,21 +16,18 @@ logger = logging.getLogger(__name__)
 BEAT_S = 8.0
 _running: dict[Claim, Run] = {}
 _lock = threading.Lock()
-_thread: threading.Thread | None = None
+_done: threading.Event | None = None  # set when the running thread has none left
 
 
 @contextmanager
 def held(claim: Claim) -> Iterator[Run]:
     """A run of this claim, whose lease is renewed until the block ends."""
     run = Run(claim)
-    with _lock:
-        _running[claim] = run
-    _start()
+    _add(claim, run)
     try:
         yield run
     finally:
-        with _lock:
-            del _running[claim]
+        _remove(claim)
 
 
 def running() -> int:
@@ -39,24 +36,42 @@ def running() -> int:
         return len(_running)
 
 
-def _start() -> None:
-    global _thread  # noqa: PLW0603 - one thread for the process
+def _add(claim: Claim, run: Run) -> None:
+    global _done  # noqa: PLW0603 - one thread for the process
     with _lock:
-        if _thread is None or not _thread.is_alive():
-            _thread = threading.Thread(target=_beat, name="leases", daemon=True)
-            _thread.start()
+        _running[claim] = run
+        if _done is None:
+            _done = threading.Event()
+            threading.Thread(
+                target=_beat, args=(_done,), name="leases", daemon=True
+            ).start()
 
 
-def _beat() -> None:
-    pause = threading.Event()
-    while not pause.wait(BEAT_S):
-        with _lock:
-            mine = dict(_running)
-        try:
-            lost = queue.renew(mine)
-        except DatabaseError as error:
-            logger.warning("The leases could not be renewed: %s", error)
-            connection.close()
-            continue
-        for claim in lost:
-            mine[claim].lost = True
+def _remove(claim: Claim) -> None:
+    global _done  # noqa: PLW0603 - see above
+    with _lock:
+        del _running[claim]
+        if not _running and _done is not None:
+            _done.set()
+            _done = None
+
+
+def _beat(done: threading.Event) -> None:
+    try:
+        while not done.wait(BEAT_S):
+            _renew()
+    finally:
+        connection.close()
+
+
+def _renew() -> None:
+    with _lock:
+        mine = dict(_running)
+    try:
+        lost = queue.renew(mine)
+    except DatabaseError as error:
+        logger.warning("The leases could not be renewed: %s", error)
+        connection.close()
+        return
+    for claim in lost:
+        mine[claim].lost = True
