@@ -213,4 +213,5 @@ class ConsoleTicket(models.Model):
 # The rooms' own rows; here so that Django finds them.
 from guests.images import models as image_rows  # noqa: E402, F401
 from guests.inside import models as inside_rows  # noqa: E402, F401
+from guests.migration import models as migration_rows  # noqa: E402, F401
 from guests.snapshots import models as snapshot_rows  # noqa: E402, F401
