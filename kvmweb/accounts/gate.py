@@ -31,6 +31,7 @@ class Right(StrEnum):
     CREATE = "create"  # guests, clones
     CHANGE = "change"  # a guest's hardware, snapshots, what is inside it
     EDIT_XML = "edit-xml"  # writing it is being root on the host
+    MIGRATE = "migrate"  # move a guest to another host, see where it may go
     HOST_DEVICES = "host-devices"  # giving a host's devices and directories to a guest
     SEE_HOSTS = "see-hosts"
     MANAGE_HOSTS = "manage-hosts"
@@ -50,6 +51,7 @@ _FLEET = _OWNED | {
     Right.SEE_XML,
     Right.CREATE,
     Right.CHANGE,
+    Right.MIGRATE,
     Right.SEE_HOSTS,
     Right.MANAGE_VOLUMES,
     Right.MANAGE_IMAGES,
