@@ -70,19 +70,21 @@ def _no_warm_children(redis_server: str) -> Iterator[None]:
 
 @pytest.fixture
 def places(lab: Lab, db: None) -> Iterator[list[Place]]:
-    """Both hosts; whatever a test leaves in their pools goes."""
+    """Both hosts; whatever a test leaves in their pools goes, in the shared one too."""
     found = [
         Place(kvm, seeing.home_of(kvm, f"kvm{number}"))
         for number, kvm in enumerate(lab.hosts, start=1)
     ]
     for place in found:
         seeing.look(place.host)
-    before = {path for place in found for path in place.file("x").parent.iterdir()}
+    folders = [lab.shared, *(place.file("x").parent for place in found)]
+    before = {path for folder in folders for path in folder.iterdir()}
     yield found
+    for path in {path for folder in folders for path in folder.iterdir()} - before:
+        path.unlink()
     for place in found:
-        for path in set(place.file("x").parent.iterdir()) - before:
-            path.unlink()
-        place.lab.virsh("pool-refresh", "default")
+        for pool in ("default", "shared"):
+            place.lab.virsh("pool-refresh", pool)
 
 
 def run_of() -> Run:
