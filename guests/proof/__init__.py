@@ -1,0 +1,1 @@
+"""What moves cost, as it was seen: a client's view, pages and a report."""
