@@ -41,6 +41,9 @@ class Host(models.Model):
     )
     tags = models.JSONField(default=list, blank=True)
     maintenance = models.BooleanField(default=False)
+    reserved_memory_bytes = models.BigIntegerField(default=0)  # for itself alone
+    cpu_overcommit = models.FloatField(null=True, blank=True)  # None: no limit
+    memory_overcommit = models.FloatField(default=1.0)  # its memory, promised so often
     secrets = models.TextField(blank=True, default="")  # encrypted; never leaves
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -1,0 +1,1 @@
+"""Where guests belong and who suffers: rules, proposals, and what runs by itself."""

@@ -1,0 +1,1 @@
+"""Emptying hosts and bringing guests home: rehearsed, then done a few at a time."""
