@@ -215,6 +215,6 @@ from guests.balance import models as balance_rows  # noqa: E402, F401
 from guests.draining import models as draining_rows  # noqa: E402, F401
 from guests.images import models as image_rows  # noqa: E402, F401
 from guests.inside import models as inside_rows  # noqa: E402, F401
-from guests.migration import models as migration_rows  # noqa: E402, F401
 from guests.migration import check_models as move_check_rows  # noqa: E402, F401
+from guests.migration import models as migration_rows  # noqa: E402, F401
 from guests.snapshots import models as snapshot_rows  # noqa: E402, F401
