@@ -212,6 +212,7 @@ class ConsoleTicket(models.Model):
 
 # The rooms' own rows; here so that Django finds them.
 from guests.balance import models as balance_rows  # noqa: E402, F401
+from guests.canary import models as canary_rows  # noqa: E402, F401
 from guests.draining import models as draining_rows  # noqa: E402, F401
 from guests.images import models as image_rows  # noqa: E402, F401
 from guests.inside import models as inside_rows  # noqa: E402, F401
