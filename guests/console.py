@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.utils import timezone
 
-from guests import access
+from guests import access, queries
 from guests.models import ConsoleTicket, Guest
 from hosts.models import Host
 from kvmweb.accounts.gate import Right
@@ -27,7 +27,7 @@ LIFE = timedelta(seconds=30)
 KEPT = timedelta(hours=1)  # after their end, to tell why no screen came
 PATH = "/ws/console/"
 _PASSWORD_LETTERS = 8  # VNC looks at no more
-_ON = (DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTTING_DOWN)
+ON = (DomainState.RUNNING, DomainState.PAUSED, DomainState.SHUTTING_DOWN)
 _OWN_MACHINE = (Transport.LOCAL, Transport.UNIX)
 
 
@@ -58,8 +58,11 @@ class Issued:
 def ask(guest: Guest, asker: Asker, kind: str, *, view_only: bool = False) -> Issued:
     """A ticket for the guest's screen or serial port, good once within 30 seconds.
 
-    Raises Conflict when the guest has none now, Invalid when it cannot be only looked at.
+    One for a guest that moves just now leads to where it will be. Raises Conflict when
+    the guest has none now, Invalid when it cannot be only looked at.
     """
+    if not queries.is_moving(guest):
+        _need_on(guest)
     _need_screen(guest, kind)
     if view_only and kind == ConsoleTicket.Kind.SERIAL:
         sentence = "A serial port cannot be opened to look only."
@@ -111,11 +114,16 @@ def need_still(ticket: ConsoleTicket, who: User | None) -> None:
 
     `who` is the person whom the cookie means now; None without one.
     """
+    if ticket.session_digest and (who is None or who.pk != ticket.user_id):
+        raise NotKnown("You were signed out.")
+    need_right(ticket)
+
+
+def need_right(ticket: ConsoleTicket) -> None:
+    """The same, of the account and the token alone."""
     user = User.objects.get(pk=ticket.user_id)
     if not user.is_active:
         raise Forbidden("This account was disabled.")
-    if ticket.session_digest and (who is None or who.pk != user.pk):
-        raise NotKnown("You were signed out.")
     if ticket.token_id and not _valid_token(ticket.token_id):
         raise NotKnown("The token this screen was opened with is not valid any more.")
     access.guest(user, ticket.guest_id, Right.CONSOLE)
@@ -145,8 +153,8 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
-def _need_screen(guest: Guest, kind: str) -> None:
-    if guest.state not in _ON:
+def _need_on(guest: Guest) -> None:
+    if guest.state not in ON:
         message = f"{guest.name} is {guest.state}: there is no screen to show."
         raise Conflict(message, hint="Start it first.")
     if guest.host is None or guest.host.state != Host.State.UP:
@@ -154,6 +162,9 @@ def _need_screen(guest: Guest, kind: str) -> None:
         raise Conflict(
             f"{where} cannot be reached now, so {guest.name} cannot be shown."
         )
+
+
+def _need_screen(guest: Guest, kind: str) -> None:
     if kind == ConsoleTicket.Kind.SERIAL and not guest.serial:
         raise Conflict(f"{guest.name} has no serial port.")
     if kind == ConsoleTicket.Kind.VNC and not _has_vnc(guest):

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from guests import access
+from guests import access, queries
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
 
@@ -16,4 +16,5 @@ from kvmweb.accounts.requests import UserRequest
 def console(request: UserRequest, pk: UUID) -> HttpResponse:
     """The frame; the screen in it comes by its own ticket."""
     guest = access.guest(request.user, pk, Right.CONSOLE)
-    return render(request, "guests/console.html", {"guest": guest})
+    context = {"guest": guest, "moving": queries.is_moving(guest)}
+    return render(request, "guests/console.html", context)

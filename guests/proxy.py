@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.db import connections
 
-from guests import console, reach
+from guests import console, following, reach
 from guests.models import ConsoleTicket
 from guests.viewonly import Filter, Unknown
 from kvmweb.errors import AppError
@@ -44,8 +44,47 @@ class Screen:
 
     def __init__(self, ticket: ConsoleTicket, text: str) -> None:
         self._stack = ExitStack()
-        self.socket = self._stack.enter_context(reach.screen(ticket, text))
+        self._ticket, self._text = ticket, text
         self.filter = Filter() if ticket.view_only else None
+        try:
+            self.socket = self._opened()
+        except AppError:
+            if not self._moved(patience_s=0):
+                raise
+            self.socket = self._opened()
+
+    def follow(self) -> bool:
+        """Whether it is the same port again, on the host its guest has moved to.
+
+        A serial port only: to a picture belongs what its viewer and its server have
+        agreed on, so a new one is opened by whoever looks.
+        """
+        self._stack.close()
+        if self._ticket.kind != ConsoleTicket.Kind.SERIAL:
+            return False
+        try:
+            if not self._moved(patience_s=following.NEWS_S):
+                return False
+            self.socket = self._opened()
+        except AppError as error:
+            logger.info("A serial port could not be followed: %s", error)
+            return False
+        return True
+
+    def _opened(self) -> socket.socket:
+        return self._stack.enter_context(reach.screen(self._ticket, self._text))
+
+    def _moved(self, *, patience_s: float) -> bool:
+        left = self._ticket.guest.host_id
+        try:
+            self._ticket = following.home_after(
+                self._ticket, left, patience_s=patience_s
+            )
+        except AppError:
+            return False
+        finally:
+            connections.close_all()
+        return True
 
     def close(self) -> None:
         """Leave everything that led to it."""
@@ -93,22 +132,24 @@ class Handler(ProxyRequestHandler):  # type: ignore[misc]  # websockify has no h
 
     def new_websocket_client(self) -> None:
         """Carry bytes both ways until one side ends. Raises CClose."""
+        waiting = bytearray()  # heard, and not sent on yet
         try:
-            self.do_proxy(self.screen.socket)
+            self.do_proxy(self.screen.socket, waiting)
+            while self.screen.follow():
+                self.do_proxy(self.screen.socket, waiting)
         except Unknown as error:
             raise self.CClose(_POLICY, str(error)) from error
         except OSError as error:
             logger.info("The way to a screen broke: %r", error)
-            raise self.CClose(1000, "The screen is gone.") from error
+        raise self.CClose(1000, "The screen is gone.")
 
-    def do_proxy(self, target: socket.socket) -> None:
-        """Neither side is read while the other cannot take what was read before."""
+    def do_proxy(self, target: socket.socket, to_target: bytearray) -> None:
+        """Until the screen ends; neither side is read while the other cannot take it."""
         target.settimeout(0)
         with contextlib.suppress(OSError):  # a Unix socket knows no such thing
             target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             target.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        client, poll = self.request, select.poll()
-        to_target, stuck = bytearray(), False
+        client, poll, stuck = self.request, select.poll(), False
         while True:
             poll.register(client, _events(len(to_target) < _MOST_HELD, stuck))
             poll.register(target, _events(not stuck, bool(to_target)))
@@ -120,7 +161,9 @@ class Handler(ProxyRequestHandler):  # type: ignore[misc]  # websockify has no h
             if to_target:
                 del to_target[: _sent(target, to_target)]
             if not stuck and ready.get(target.fileno(), 0) & (select.POLLIN | _GONE):
-                stuck = self.send_frames([self._shown(target)])
+                if not (shown := _shown(target)):
+                    return
+                stuck = self.send_frames([shown])
 
     def _heard(self) -> bytes:
         pieces, closed = self.recv_frames()
@@ -128,12 +171,6 @@ class Handler(ProxyRequestHandler):  # type: ignore[misc]  # websockify has no h
             raise self.CClose(1000, "")
         heard = b"".join(pieces)
         return self.screen.filter.feed(heard) if self.screen.filter else heard
-
-    def _shown(self, target: socket.socket) -> bytes:
-        shown = target.recv(_PIECE)
-        if not shown:
-            raise self.CClose(1000, "The screen is gone.")
-        return shown
 
     def log_message(self, *args: Any) -> None:
         """Nothing: what websockify would write holds tickets."""
@@ -162,5 +199,13 @@ def _events(read: bool, write: bool) -> int:  # noqa: FBT001 - both, always
 def _sent(target: socket.socket, data: bytearray) -> int:
     try:
         return target.send(data)
-    except BlockingIOError:
+    except (BlockingIOError, ConnectionError):  # what is gone is read to its end
         return 0
+
+
+def _shown(target: socket.socket) -> bytes:
+    """What came; nothing once the screen has ended."""
+    try:
+        return target.recv(_PIECE)
+    except ConnectionError:
+        return b""

@@ -19,6 +19,7 @@ from kvmweb.operations.models import Operation
 from kvmweb.virt.types import DomainState, GuestSample
 
 PAGE = 50
+MOVE = "guest.migrate"
 _LIGHT = (  # what rows of lists show; fewer columns are most of a list's time
     *("name", "state", "state_since", "started_at", "host", "owner", "tags"),
     *("vcpus", "memory_bytes", "addresses", "template"),
@@ -186,6 +187,14 @@ def active_operations(uuids: Collection[UUID]) -> dict[UUID, Operation]:
         "kind", "state", "progress", "phase", "guest", "author"
     )
     return {each.guest: each for each in rows if each.guest}
+
+
+def is_moving(guest: Guest) -> bool:
+    """Whether it is on its way to another host, by us or by somebody else. Two queries."""
+    ours = Operation.objects.filter(
+        guest=guest.pk, kind=MOVE, state__in=Operation.ACTIVE
+    )
+    return ours.exists() or Twin.objects.filter(guest=guest, moving=True).exists()
 
 
 def in_conflict() -> Exists:

@@ -2,12 +2,18 @@
 import RFB from "../npm/novnc/core/rfb.js";
 import { initLogging } from "../npm/novnc/core/util/logging.js";
 import { api, Problem } from "./api.js";
+import { Following } from "./following.js";
 import { live } from "./live.js";
 import { type } from "./typing.js";
 
 const PAUSES_S = [0.3, 1, 2, 4, 8, 10];
+const FOLLOW_S = 0.25;
+const FOLLOW_MOST_MS = 30000; // then it is a screen like any that is away
+const MOVED_MS = 5000; // so long after a move a screen that ends is looked for elsewhere
 const NOT_ALLOWED = 4403;
 const ENDED = new Set([401, 403, 404]); // of a ticket that is refused for good
+const MOVE = "guest.migrate";
+const GOING_ON = new Set(["queued", "running"]);
 const ON = new Set(["running", "paused", "shutting-down"]);
 const FIT = "kvmweb-console-fit";
 const CONTROL = [0xffe3, "ControlLeft"];
@@ -34,6 +40,9 @@ class Console {
     this.tries = 0;
     this.viewOnly = false;
     this.fit = localStorage.getItem(FIT) !== "no";
+    this.moving = root.dataset.moving === "yes";
+    this.movedAt = Number.NEGATIVE_INFINITY;
+    this.following = new Following(this.part("screen"));
     this.buttons();
     this.hear();
     this.open();
@@ -44,7 +53,8 @@ class Console {
     clearTimeout(this.timer);
     const attempt = Symbol("attempt");
     this.attempt = attempt;
-    this.say("connecting", this.tries ? "Connecting again…" : "Connecting…");
+    if (this.following.on) this.say("moving", this.onTheWay());
+    else this.say("connecting", this.tries ? "Connecting again…" : "Connecting…");
     try {
       const nothing = await this.nothingToShow();
       if (attempt !== this.attempt) return;
@@ -107,21 +117,50 @@ class Console {
   connected(rfb) {
     if (rfb !== this.rfb) return;
     this.tries = 0;
-    const looking = this.viewOnly ? " You only look: nothing you type is sent." : "";
-    this.say("open", `Connected to ${this.name}.${looking}`);
+    this.shown = true;
     rfb.focus();
+    this.following.end(rfb);
+    this.sayOpen();
+  }
+
+  sayOpen() {
+    const looking = this.viewOnly ? " You only look: nothing you type is sent." : "";
+    const moving = this.moving ? " It moves to another host; the screen follows." : "";
+    this.say("open", `Connected to ${this.name}.${looking}${moving}`);
+  }
+
+  onTheWay() {
+    return `${this.name} moves to another host. What you type waits for it.`;
   }
 
   disconnected(rfb, { code, reason }) {
     if (rfb !== this.rfb) return;
     this.rfb = null;
-    this.typing?.abort();
-    if (code === NOT_ALLOWED) this.end(reason || "You may not see this screen now.");
-    else this.later(reason || "The connection to the screen ended.");
+    if (code === NOT_ALLOWED) {
+      this.end(reason || "You may not see this screen now.");
+      return;
+    }
+    if (this.mayMove() && this.shown && !this.following.on) {
+      this.followedSince = performance.now();
+      this.following.begin(rfb);
+    }
+    this.shown = false;
+    if (!this.following.on) this.typing?.abort();
+    this.later(reason || "The connection to the screen ended.");
   }
 
   /** Try again by itself, after pauses that grow. */
   later(reason) {
+    if (this.following.on) {
+      const sinceMs = performance.now() - this.followedSince;
+      if (this.mayMove() && sinceMs < FOLLOW_MOST_MS) {
+        this.say("moving", this.onTheWay());
+        this.timer = setTimeout(() => this.open(), FOLLOW_S * 1000);
+        return;
+      }
+      this.typing?.abort();
+      this.following.drop();
+    }
     const pause = PAUSES_S[Math.min(this.tries, PAUSES_S.length - 1)];
     this.tries += 1;
     this.say("waiting", `${reason} Trying again in ${Math.ceil(pause)} s.`);
@@ -136,13 +175,14 @@ class Console {
     this.rfb = null;
     rfb?.disconnect();
     this.typing?.abort();
+    this.following.drop();
     this.say("ended", reason);
   }
 
   say(state, words) {
     this.root.dataset.state = state;
     this.part("line").textContent = words;
-    const open = state === "open";
+    const open = state === "open" || state === "moving";
     for (const each of this.root.querySelectorAll("[data-console-sends]")) {
       each.disabled = !open || this.viewOnly;
     }
@@ -152,9 +192,14 @@ class Console {
 
   /** A guest that starts again is shown at once. */
   hear() {
-    live.addEventListener("news", ({ detail }) => {
-      const mine = detail.type === "state" && detail.data.uuid === this.guest;
-      if (mine && detail.data.state === "running" && this.waits()) this.open();
+    live.addEventListener("news", ({ detail: { type, data } }) => {
+      if (type === "operation" && data.guest === this.guest) {
+        if (data.kind === MOVE) this.moves(GOING_ON.has(data.state));
+      }
+      if (type !== "state" || data.uuid !== this.guest) return;
+      const ours = data.active_operation?.kind === MOVE;
+      this.moves(ours || data.twins.some((twin) => twin.moving));
+      if (data.state === "running" && this.waits()) this.open();
     });
     addEventListener("pagehide", () => this.rfb?.disconnect());
     addEventListener(
@@ -166,6 +211,18 @@ class Console {
       },
       { capture: true },
     );
+  }
+
+  /** Whether its guest is being moved now. */
+  moves(moving) {
+    if (this.moving && !moving) this.movedAt = performance.now();
+    if (this.moving === moving) return;
+    this.moving = moving;
+    if (this.root.dataset.state === "open") this.sayOpen();
+  }
+
+  mayMove() {
+    return this.moving || performance.now() - this.movedAt < MOVED_MS;
   }
 
   waits() {
@@ -216,6 +273,7 @@ class Console {
     const rfb = this.rfb;
     this.rfb = null;
     rfb?.disconnect();
+    this.following.drop();
     this.tries = 0;
     this.open();
   }
@@ -225,9 +283,18 @@ class Console {
     const keys = functionKey
       ? [CONTROL, ALT, [0xffbd + Number(functionKey[1]), `F${functionKey[1]}`]]
       : WORDS[words];
-    for (const key of keys) this.rfb?.sendKey(...key, true);
-    for (const key of keys.toReversed()) this.rfb?.sendKey(...key, false);
+    for (const key of keys) this.sendKey(...key, true);
+    for (const key of keys.toReversed()) this.sendKey(...key, false);
     this.rfb?.focus();
+  }
+
+  /** To the screen, or to the keys that wait while its guest moves. */
+  sendKey(keysym, code, down) {
+    const ways = down === undefined ? [true, false] : [down];
+    for (const way of ways) {
+      if (this.following.on) this.following.keys.push([keysym, code, way]);
+      else this.rfb?.sendKey(keysym, code, way);
+    }
   }
 
   async paste(field) {
@@ -236,7 +303,7 @@ class Console {
     this.typing = typing;
     const line = this.part("typed");
     this.part("stop").hidden = false;
-    await type(this.rfb, field.value, {
+    await type(this, field.value, {
       signal: typing.signal,
       told: (done, all) => {
         line.textContent = `${done} of ${all} typed`;

@@ -26,6 +26,16 @@ class _Screen(proxy.Screen):
         self.guest, self.socket = socket.socketpair()
         self.guest.settimeout(5)
         self.filter = Filter() if view_only else None
+        self.moves = 0
+
+    def follow(self) -> bool:
+        if not self.moves:
+            return False
+        self.moves -= 1
+        self.socket.close()
+        self.guest, self.socket = socket.socketpair()
+        self.guest.settimeout(5)
+        return True
 
     def close(self) -> None:
         self.socket.close()
@@ -138,6 +148,28 @@ def test_either_side_ends_the_other(tmp_path: Path, tickets: _Tickets) -> None:
         pass
     assert tickets.screens[1].guest.recv(10) == b""
     until(lambda: threading.active_count() <= before, 5)
+
+
+def test_a_port_that_moves_is_a_pause_for_its_client(
+    tmp_path: Path, tickets: _Tickets
+) -> None:
+    with _open(tmp_path, "use") as client:
+        [screen] = tickets.screens
+        screen.moves = 1
+        before = screen.guest
+        before.sendall(b"before")
+        before.close()
+        client.send(b"typed meanwhile")
+        assert client.recv(5) == b"before"
+        until(lambda: screen.guest is not before, 5)
+        assert screen.guest.recv(100) == b"typed meanwhile"
+        screen.guest.sendall(b"after")
+        assert client.recv(5) == b"after"
+        screen.guest.close()
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(5)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.reason == "The screen is gone."
 
 
 @pytest.mark.parametrize("token", ["", "other"])
