@@ -26,3 +26,4 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         for part in ("cloning.work", "cloning.tasks"):
             import_module(f"guests.{part}")
+        import_module("guests.migration.check_work")

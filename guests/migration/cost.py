@@ -126,7 +126,7 @@ def _memory(load: Load, rate: float, wish: MoveWish) -> _Course:
         return _switched(used, dirty, rate, course)
     left, cut = float(used), 0.0
     for turn in range(_ROUNDS):
-        if left <= rate * allowed_s:
+        if turn and left <= rate * allowed_s:  # the first round is never the last
             break
         spent = left / rate
         course.seconds += spent

@@ -131,7 +131,7 @@ def _of_target(guest: Needs, target: Side) -> Iterator[Reason]:
             "End its maintenance.",
             "edit-host",
         )
-    if guest.name in target.names:
+    if target.taken:
         yield Reason(
             "name_taken",
             f"{target.name} has another guest named {guest.name}.",
@@ -176,7 +176,7 @@ def _of_machine(guest: Needs, source: Side, target: Side) -> Iterator[Reason]:
             f"{target.name} has no machine type {guest.machine}.",
             f"Update QEMU on {target.name}, or give the guest an older machine type.",
         )
-    if guest.firmware and target.firmware and guest.firmware not in target.firmware:
+    if _lost(guest.firmware, source.firmware, target.firmware):
         firmware = _FIRMWARE.get(guest.firmware, guest.firmware)
         yield Reason(
             "firmware",

@@ -121,7 +121,7 @@ class Side:
     networks: Mapping[str, bool] = field(default_factory=dict)  # whether active
     interfaces: frozenset[str] = frozenset()  # bridges among them
     pools: tuple[PoolAt, ...] = ()
-    names: frozenset[str] = frozenset()  # of its guests, and of those on their way
+    taken: bool = False  # another of its guests has the name of the one to be moved
     paths: frozenset[str] = frozenset()  # of the guests' files, those that it has too
     address: str = ""  # where guests come in
 
