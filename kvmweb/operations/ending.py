@@ -1,5 +1,6 @@
 """The end of an operation: its final state and its one audit row, together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,34 @@ class End:
     details: dict[str, Any] = field(default_factory=dict)  # for the audit record only
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How far a led group is, and its end once it has come."""
+
+    progress: float = 0.0
+    phase: str = ""
+    end: End | None = None
+
+
+Leader = Callable[[Operation], Turn]
+_leaders: dict[str, Leader] = {}
+
+
+def leads(kind: str) -> Callable[[Leader], Leader]:
+    """Plug: who leads groups of this kind, instead of their only following children.
+
+    Called with the group's row locked, whenever a child has ended, when somebody asked
+    to cancel it, and now and then: it may submit the next children. Nothing holds a
+    worker meanwhile, and nothing is lost when one dies: all it knows stands in rows.
+    """
+
+    def register(leader: Leader) -> Leader:
+        _leaders[kind] = leader
+        return leader
+
+    return register
+
+
 def end(row: QuerySet[Operation], how: End) -> Operation | None:
     """End the one operation that `row` still finds; None when it finds none any more.
 
@@ -45,14 +74,38 @@ def end(row: QuerySet[Operation], how: End) -> Operation | None:
 
 
 def settle(parent_id: Any) -> None:
-    """Let a group follow its children: its progress is theirs, its end their last one's."""
+    """Let a group follow its children: its progress is theirs, its end their last one's.
+
+    One that has a leader follows that instead.
+    """
     group = Operation.objects.filter(pk=parent_id, state=State.RUNNING, worker="")
+    kind = group.values_list("kind", flat=True).first()
+    if kind in _leaders:
+        _led(group, _leaders[kind])
+        return
     children = Operation.objects.filter(parent=parent_id)
     if children.filter(state__in=Operation.ACTIVE).exists():
         done = children.aggregate(done=Avg("progress"))["done"] or 0
         group.filter(progress__lt=done).update(progress=done)
         return
     end(group, _end_of(list(children)))
+
+
+def _led(group: QuerySet[Operation], leader: Leader) -> None:
+    with transaction.atomic():
+        operation = group.select_for_update().first()
+        if operation is None:
+            return
+        turn = leader(operation)
+        if turn.end is None and (
+            turn.progress > operation.progress or turn.phase != operation.phase
+        ):
+            operation.progress = max(operation.progress, turn.progress)
+            operation.phase = turn.phase[:200]
+            group.update(progress=operation.progress, phase=operation.phase)
+            transaction.on_commit(lambda: announce.changed(operation))
+    if turn.end is not None:
+        end(group, turn.end)
 
 
 def record(operation: Operation, outcome: str, details: dict[str, Any]) -> None:

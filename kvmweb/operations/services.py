@@ -98,10 +98,9 @@ def cancel(operation: Operation, *, by: User, address: str = "") -> Operation:
     operation.refresh_from_db()
     if not operation.active:
         raise Conflict(f"This operation has already ended ({operation.state}).")
-    children = Operation.objects.filter(parent=operation, state__in=Operation.ACTIVE)
     if not operation.worker:
-        _cancel_all(list(children), by=by, address=address)
-    elif not operation.cancellable:
+        return _cancel_group(operation, by=by, address=address)
+    if not operation.cancellable:
         label = label_of(operation.kind)
         raise Conflict(f"“{label}” cannot be stopped half way; it will end by itself.")
     return _wish_cancelled(operation, by=by, address=address)
@@ -171,6 +170,16 @@ def _expire(operation: Operation) -> bool:
         "because no worker was free; it never runs late. Ask for it again."
     )
     return end(row, End(State.FAILED, message, "expired")) is not None
+
+
+def _cancel_group(operation: Operation, *, by: User, address: str) -> Operation:
+    """The wish first: whoever leads it begins nothing more."""
+    _wish_cancelled(operation, by=by, address=address)
+    children = Operation.objects.filter(parent=operation, state__in=Operation.ACTIVE)
+    _cancel_all(list(children), by=by, address=address)
+    settle(operation.pk)
+    operation.refresh_from_db()
+    return operation
 
 
 def _cancel_all(children: list[Operation], *, by: User, address: str) -> None:
