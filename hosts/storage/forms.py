@@ -49,6 +49,7 @@ class Told(forms.Form):
     """A form that a service may find fault with."""
 
     NAMES: dict[str, str] = {}  # the service's word for a field, where it is another
+    ADVANCED: tuple[str, ...] = ()  # fields that a page folds away
 
     def tell(self, error: AppError) -> None:
         """Put what a service refused beside the fields it is about."""

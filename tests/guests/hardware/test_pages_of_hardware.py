@@ -20,6 +20,8 @@ def sent(browser: Client, guest: Guest, page: str, **fields: Any) -> Any:
     shown = browser.get(address)
     assert shown.status_code == 200, shown.content
     form = shown.context["form"]
+    page_as_shown = shown.content.decode()
+    assert all(f'name="{field.html_name}"' in page_as_shown for field in form)
     told = {
         field.html_name: value
         for field in form
@@ -49,12 +51,12 @@ def test_only_what_was_changed_in_the_form_is_asked_for(
     assert operation.params["hardware"] == {"memory_bytes": 1536 * MIB}
     page = as_operator.get(web.get_absolute_url()).content.decode()
     assert "Memory 512 MiB → 1.5 GiB" in page
-    assert "Take this back" in page
+    assert "Take these changes back" in page
     answer = as_operator.post(f"{web.get_absolute_url()}pending/revoke/")
     assert answer.status_code == 302
     last(bench)
     page = as_operator.get(web.get_absolute_url()).content.decode()
-    assert "Take this back" not in page
+    assert "Take these changes back" not in page
 
 
 def test_what_is_wrong_in_a_form_is_said_and_nothing_typed_is_lost(
@@ -118,9 +120,9 @@ def test_versions_are_read_and_restored(
     sent(as_operator, off, "hardware/", vcpus="3", vcpus_max="3")
     last(bench)
     page = as_operator.get(off.get_absolute_url()).content.decode()
-    assert "VCPUs 1 → 3" in page
+    assert "vCPUs 1 → 3" in page
     shown = as_operator.get(f"{off.get_absolute_url()}revisions/2/").content.decode()
-    assert "VCPUs 1 → 3" in shown
+    assert "vCPUs 1 → 3" in shown
     assert "in force" in shown
     shown = as_operator.get(f"{off.get_absolute_url()}revisions/1/").content.decode()
     assert "Restore this version" in shown
@@ -142,7 +144,7 @@ def test_a_document_is_reviewed_then_defined_with_the_password(
         "<devices>", "<devices><emulator>/tmp/&lt;b></emulator>"
     )
     review = as_admin.post(address, told | {"step": "review"}).content.decode()
-    assert "VCPUs 1 → 3" in review
+    assert "vCPUs 1 → 3" in review
     assert "/tmp/&lt;b&gt; as its emulator" in review
     assert not Operation.objects.exists()
     wrong = as_admin.post(address, told | {"step": "define", "password": "no"})
