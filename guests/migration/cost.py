@@ -6,12 +6,12 @@ sent while the guest stands still.
 
 from dataclasses import dataclass
 
-from guests.migration.wishes import MUST_FINISH, OFFLINE, POST_COPY, MoveWish
+from guests.migration import ladder
+from guests.migration.wishes import OFFLINE, MoveWish
 
 MIB = 1024**2
 SETUP_S = 0.6  # both libvirts talk, QEMU starts on the other side, and ends here
 STANDSTILL_MS = 60  # the devices' state and the switch itself, with nothing to send
-DOWNTIME_MS = 300  # QEMU's own limit where none is set
 UNKNOWN_BYTES_S = 110 * MIB  # a gigabit; until a pair has been measured
 _FULLEST = 0.95  # of a link that pages may fill before it never ends
 _THROTTLE = (0.2, 0.1, 0.99)  # the first cut, each next one, the last
@@ -104,7 +104,7 @@ def _offline(load: Load, link: Link, wish: MoveWish) -> Estimate:
 
 
 def _rate(link: Link, wish: MoveWish) -> float:
-    limit = wish.bandwidth_mib_s
+    limit = ladder.start(wish).bandwidth_mib_s
     rate = max(link.bytes_s, 1.0)
     return min(rate, limit * MIB) if limit else rate
 
@@ -120,27 +120,34 @@ def _memory(load: Load, rate: float, wish: MoveWish) -> _Course:
     used = load.memory_bytes if load.used_bytes is None else load.used_bytes
     used = min(used, load.memory_bytes)
     dirty = max(load.dirty_bytes_s or 0.0, 0.0)
-    allowed_s = (wish.max_downtime_ms or DOWNTIME_MS) / 1000
     course = _Course(converges=dirty < rate * _FULLEST)
-    if not course.converges and _by_post_copy(wish):
+    if ladder.start(wish).post_copy and not course.converges:
         return _switched(used, dirty, rate, course)
     left, cut = float(used), 0.0
     for turn in range(_ROUNDS):
-        if turn and left <= rate * allowed_s:  # the first round is never the last
-            break
         spent = left / rate
         course.seconds += spent
         course.sent += left
-        if not course.converges and turn and _throttles(wish):
+        if not course.converges and turn and ladder.start(wish).auto_converge:
             cut = min(cut + (_THROTTLE[1] if cut else _THROTTLE[0]), _THROTTLE[2])
             course.means = "throttling"
         left = min(dirty * (1 - cut) * spent, float(used))
+        allowed_s = _allowed_s(wish, turn)
+        if allowed_s is None or left <= rate * allowed_s:
+            break
     course.sent += left
     course.standing_s = left / rate
     course.seconds += course.standing_s
     if not course.converges and not course.means:
         course.means = "patience"
     return course
+
+
+def _allowed_s(wish: MoveWish, turn: int) -> float | None:
+    """How long it may stand still after this round; None: the ladder has ended."""
+    rungs = ladder.rungs(wish)
+    rung = turn // ladder.POLICIES[wish.policy].rounds_a_rung
+    return rungs[rung] / 1000 if rung < len(rungs) else None
 
 
 def _switched(used: float, dirty: float, rate: float, course: _Course) -> _Course:
@@ -151,16 +158,6 @@ def _switched(used: float, dirty: float, rate: float, course: _Course) -> _Cours
     course.seconds = first_s + left / rate
     course.means = "post-copy"
     return course
-
-
-def _by_post_copy(wish: MoveWish) -> bool:
-    return bool(wish.post_copy) or (wish.post_copy is None and wish.policy == POST_COPY)
-
-
-def _throttles(wish: MoveWish) -> bool:
-    if wish.auto_converge is not None:
-        return wish.auto_converge
-    return wish.policy == MUST_FINISH
 
 
 def _why(load: Load, link: Link, course: _Course, rate: float) -> list[str]:
