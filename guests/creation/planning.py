@@ -7,7 +7,7 @@ from guests.creation import osinfo, placement
 from guests.creation.drafting import Draft, Planned, size_of
 from guests.creation.meaning import Meaning, meaning_of
 from guests.creation.placement import DiskNeed, Need
-from guests.creation.rooms import rooms
+from guests.creation.rooms import rooms, rules_of
 from guests.creation.wanted import Wanted
 from hosts.models import Host
 from kvmweb.accounts.models import User
@@ -60,6 +60,7 @@ def _need(wanted: Wanted, meaning: Meaning, likes: osinfo.Defaults) -> Need:
         virtiofs=bool(wanted.shares),
         hugepages=wanted.hugepages,
         image=next((str(it.pk) for it in meaning.images if it), ""),
+        keep=rules_of(wanted.tags),
     )
 
 

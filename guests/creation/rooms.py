@@ -1,19 +1,22 @@
 """The hosts as places for new guests, with all that is promised already. Fixed queries."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 
-from guests.creation.placement import Abilities, Room, RoomPool
+from guests.balance.models import PlacementRule
+from guests.creation import coming as on_the_way
+from guests.creation.coming import Taken
+from guests.creation.places import Abilities, Room, RoomPool, TagRule
 from guests.images.models import ImageCopy
 from guests.models import Guest
 from hosts.models import Host, Network, Pool
 from kvmweb import samples
-from kvmweb.operations.models import Operation
 from kvmweb.virt.types import DomainState
 
 KINDS = ("guest.create", "guest.clone")  # what brings new guests to hosts
@@ -37,30 +40,28 @@ class Promise:
         }
 
 
-@dataclass(slots=True)
-class _Taken:
-    """What is promised of one host."""
-
-    vcpus: int = 0
-    memory_bytes: int = 0
-
-
-def rooms(names: Collection[str], image: int | None = None) -> list[Room]:
+def rooms(
+    names: Collection[str],
+    image: int | None = None,
+    *,
+    but_for: Collection[UUID] = (),
+) -> list[Room]:
     """Every host as a room; of its guests only those of these names are named.
 
-    With `image`, it is known which have a copy of it. At most eight queries, and one look
-    at the latest samples.
+    With `image`, it is known which have a copy of it. Moves of the guests `but_for` do
+    not count. At most twelve queries, and one look at the latest samples.
     """
     hosts = list(Host.objects.order_by("pk"))
     running = _running()
     taken_names = _names(names)
     pools, networks = _pools(), _networks()
-    coming, full = _promised(taken_names)
+    coming, full = on_the_way.promised(KINDS, taken_names, but_for)
+    ruled = tagged()
     copies = _copies(image)
     numbers = samples.latest_of_hosts([host.pk for host in hosts])
     found = []
     for host in hosts:
-        run, come = running.get(host.pk, _Taken()), coming[host.pk]
+        run, come = running.get(host.pk, Taken()), coming[host.pk]
         sample = numbers.get(host.pk)
         free = sample.memory_free_bytes if sample else host.memory_free_bytes
         found.append(
@@ -81,6 +82,11 @@ def rooms(names: Collection[str], image: int | None = None) -> list[Room]:
                 names=frozenset(taken_names[host.pk]),
                 images=frozenset({str(image)} if host.pk in copies else ()),
                 abilities=abilities(host.capabilities),
+                reserved_bytes=host.reserved_memory_bytes,
+                cpu_overcommit=host.cpu_overcommit,
+                memory_overcommit=host.memory_overcommit,
+                tags=frozenset(host.tags),
+                guest_tags=ruled.get(host.pk, {}),
             )
         )
     return found
@@ -101,12 +107,12 @@ def abilities(told: dict[str, Any]) -> Abilities:
     )
 
 
-def _running() -> dict[int, _Taken]:
+def _running() -> dict[int, Taken]:
     rows = Guest.objects.filter(state__in=RUNNING, host__isnull=False).order_by()
     sums = rows.values("host").annotate(
         cpus=Coalesce(Sum("vcpus"), 0), memory=Coalesce(Sum("memory_bytes"), 0)
     )
-    return {row["host"]: _Taken(row["cpus"], row["memory"]) for row in sums}
+    return {row["host"]: Taken(row["cpus"], row["memory"]) for row in sums}
 
 
 def _names(names: Collection[str]) -> defaultdict[int, set[str]]:
@@ -134,41 +140,38 @@ def _networks() -> defaultdict[int, list[str]]:
     return found
 
 
+def tagged() -> dict[int, Counter[str]]:
+    """How many guests with each tag that has a rule are on each host."""
+    tags = set(PlacementRule.objects.values_list("tag", flat=True))
+    found: dict[int, Counter[str]] = defaultdict(Counter)
+    if not tags:
+        return found
+    some = Q()
+    for tag in tags:
+        some |= Q(tag_words__contains=f" {tag} ")
+    rows = Guest.objects.filter(some, host__isnull=False)
+    rows = rows.exclude(state=DomainState.GONE).order_by()
+    for host_id, told in rows.values_list("host", "tags"):
+        found[host_id or 0].update(tags.intersection(told))
+    return found
+
+
+def rules_of(tags: Collection[str]) -> tuple[TagRule, ...]:
+    """What is asked of guests with these tags."""
+    rows = PlacementRule.objects.filter(tag__in=tags).order_by(
+        "tag", "kind", "host_tag"
+    )
+    return tuple(
+        TagRule(row.tag, row.kind, must=row.must, host_tag=row.host_tag) for row in rows
+    )
+
+
 def _copies(image: int | None) -> set[int]:
     """The hosts that have this image already."""
     if image is None:
         return set()
     rows = ImageCopy.objects.filter(image=image, state=ImageCopy.State.READY)
     return set(rows.values_list("host", flat=True))
-
-
-def _promised(
-    names: defaultdict[int, set[str]],
-) -> tuple[defaultdict[int, _Taken], Counter[int]]:
-    """What is on its way to each host and into each pool; its names, too."""
-    coming: defaultdict[int, _Taken] = defaultdict(_Taken)
-    full: Counter[int] = Counter()
-    rows = Operation.objects.filter(
-        kind__in=KINDS, state__in=Operation.ACTIVE, host__isnull=False
-    )
-    columns = ("host", "guest", "guest_name", "params__promise")
-    told = list(rows.values_list(*columns))
-    seen = _seen_running(guest for _, guest, _, _ in told)
-    for host_id, guest, name, promise in told:
-        names[host_id or 0].add(name)
-        if not promise:
-            continue
-        full.update({int(pool): int(size) for pool, size in promise["pools"]})
-        if guest not in seen:
-            coming[host_id or 0].vcpus += promise["vcpus"]
-            coming[host_id or 0].memory_bytes += promise["memory_bytes"]
-    return coming, full
-
-
-def _seen_running(guests: Iterable[Any]) -> set[Any]:
-    """Those that run already count as what runs."""
-    rows = Guest.objects.filter(pk__in=list(guests), state__in=RUNNING)
-    return set(rows.values_list("pk", flat=True))
 
 
 def _room_pool(pool: Pool, full: Counter[int]) -> RoomPool:
