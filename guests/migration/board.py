@@ -10,7 +10,7 @@ from guests.migration.links import Links
 from guests.migration.loads import Loads
 from guests.migration.may import may
 from guests.migration.needs import needs_of
-from guests.migration.records import Records
+from guests.migration.known import Records
 from guests.migration.sides import Between, Needs, Reason, Side, Verdict
 from guests.migration.wishes import MoveWish
 from guests.models import Guest

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from guests.migration import records
+from guests.migration import known
 from guests.migration.board import Board
 from guests.migration.check_models import SharedProof
 from guests.migration.may import may
@@ -73,7 +73,7 @@ def deep(
         run, _Pair(guest.host, target, source, other), needs, between, anew=anew
     )
     found = tuple(_found(guest, other, heard))
-    records.keep_asking(guest, target, live=needs.live, reasons=found)
+    known.keep_asking(guest, target, live=needs.live, reasons=found)
     now = timezone.now()
     return may(needs, source, other, replace(between, found=found, asked_at=now))
 
@@ -192,4 +192,4 @@ def measure(guest: Guest) -> None:
         return
     with connection.connect(address_of(guest.host)) as here:
         rate = here.run(migration.dirty_rate, guest.pk)
-    records.keep_pace(guest.pk, dirty_bytes_s=rate)
+    known.keep_pace(guest.pk, dirty_bytes_s=rate)

@@ -1,6 +1,6 @@
 """Whether two hosts see one storage, tried with a sentinel and kept. In a worker."""
 
-from guests.migration import records
+from guests.migration import known
 from hosts.models import Host
 from hosts.services import address_of
 from kvmweb.virt import connection, sentinel
@@ -27,7 +27,7 @@ def prove(one: Host, other: Host, pool: str, other_pool: str, path: str) -> bool
             there.run(sentinel.forget, other_pool)
     seen = "saw" if ok else "did not see"
     sentence = f"{other.name} {seen} in {other_pool} what was written on {one.name}."
-    records.keep_proof(one, other, path, ok=ok, sentence=sentence)
+    known.keep_proof(one, other, path, ok=ok, sentence=sentence)
     return ok
 
 
