@@ -6,11 +6,11 @@ from datetime import datetime
 
 from guests.migration.cost import Estimate, Load, estimate
 from guests.migration.ends import Ends
+from guests.migration.known import Records
 from guests.migration.links import Links
 from guests.migration.loads import Loads
 from guests.migration.may import may
 from guests.migration.needs import needs_of
-from guests.migration.known import Records
 from guests.migration.sides import Between, Needs, Reason, Side, Verdict
 from guests.migration.wishes import MoveWish
 from guests.models import Guest
