@@ -26,4 +26,5 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         for part in ("cloning.work", "cloning.tasks"):
             import_module(f"guests.{part}")
+        import_module("guests.migration.work")
         import_module("guests.migration.check_work")

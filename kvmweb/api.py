@@ -117,6 +117,7 @@ api.add_router("guests/", "guests.api.router", tags=["guests"])
 api.add_router("images/", "guests.images.api.router", tags=["images"])
 api.add_router("guests/", "guests.snapshots.api.router", tags=["guests"])
 api.add_router("guests/", "guests.cloning.api.router", tags=["guests"])
+api.add_router("guests/", "guests.migration.api.router", tags=["guests"])
 api.add_router("guests/", "guests.migration.check_api.router", tags=["guests"])
 
 

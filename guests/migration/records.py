@@ -1,120 +1,83 @@
-"""What was learned by asking hosts, kept with its age; and read for many pairs at once."""
+"""The record of a move: begun, and ended with what was measured."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
-from guests.migration.check_models import Asking, Pace, SharedProof
-from guests.migration.sides import Between, Needs, Reason, Side
+from guests.migration.journey import Journey
+from guests.migration.models import Move
 from guests.models import Guest
-from hosts.models import Host
-
-ASKED_FOR = timedelta(hours=1)  # how long an answer about a guest counts
-PROVED_FOR = timedelta(days=30)  # and a proof; each move proves anew
-_NETWORKED = {"netfs", "gluster"}
+from kvmweb.virt.migration import MigrationJob
 
 
 @dataclass(frozen=True, slots=True)
-class _Proofs:
-    """What was seen of one pair of hosts."""
+class Measured:
+    """What a move took; None where nobody could say."""
 
-    proved: set[str]
-    refuted: set[str]
+    total_ms: int | None = None
+    downtime_ms: int | None = None
+    transferred_bytes: int | None = None
+    memory_rate_bytes_s: int | None = None
+    dirty_bytes_s: int | None = None
+    iterations: int | None = None
 
-
-class Records:
-    """What is on record about these guests and their hosts. Three queries."""
-
-    def __init__(self, guests: Collection[Guest]) -> None:
-        homes = {guest.host_id for guest in guests if guest.host_id}
-        now = timezone.now()
-        rows = SharedProof.objects.filter(
-            Q(first__in=homes) | Q(second__in=homes), at__gt=now - PROVED_FOR
-        )
-        self._proofs: defaultdict[tuple[int, int], _Proofs] = defaultdict(
-            lambda: _Proofs(set(), set())
-        )
-        for first, second, path, ok in rows.values_list(
-            "first", "second", "path", "ok"
-        ):
-            seen = self._proofs[first, second]
-            (seen.proved if ok else seen.refuted).add(path)
-        askings = Asking.objects.filter(guest__in=guests, at__gt=now - ASKED_FOR)
-        self._askings = {(each.guest_id, each.target_id): each for each in askings}
-        self.paces = Pace.objects.in_bulk([guest.pk for guest in guests])
-
-    def between(
-        self, guest: Guest, needs: Needs, source: Side, target: Side
-    ) -> Between:
-        """What is known of this pair and this guest."""
-        seen = self._proofs[_pair(source.id, target.id)]
-        asking = self._askings.get((guest.pk, target.id))
-        if asking and (asking.source_id != source.id or asking.live != needs.live):
-            asking = None
-        return Between(
-            proved=frozenset(seen.proved),
-            refuted=frozenset(seen.refuted),
-            alike=frozenset(_alike(needs, source, target)),
-            found=tuple(Reason(**each) for each in asking.reasons) if asking else (),
-            asked_at=asking.at if asking else None,
-        )
+    def as_json(self) -> dict[str, Any]:
+        """For the operation's result."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
-def keep_proof(one: Host, other: Host, path: str, *, ok: bool, sentence: str) -> None:
-    """Write down whether two hosts saw the same file there."""
-    first, second = _pair(one.pk, other.pk)
-    SharedProof.objects.update_or_create(
-        first_id=first,
-        second_id=second,
-        path=path,
-        defaults={"ok": ok, "sentence": sentence, "at": timezone.now()},
-    )
-
-
-def keep_asking(
-    guest: Guest, target: Host, *, live: bool, reasons: Iterable[Reason]
-) -> None:
-    """Write down what both hosts said of this guest; none: nothing speaks against it."""
-    if guest.host_id is None:
-        return
-    Asking.objects.update_or_create(
-        guest=guest,
-        target=target,
+def begin(journey: Journey, storage: str) -> Move:
+    """Its row, once a move."""
+    guest = Guest.objects.filter(pk=journey.guest).first()
+    operation = journey.run.operation
+    row, _ = Move.objects.update_or_create(
+        operation=operation.pk,
         defaults={
-            "source_id": guest.host_id,
-            "live": live,
-            "reasons": [asdict(each) for each in reasons],
-            "at": timezone.now(),
+            "guest": journey.guest,
+            "guest_name": journey.name,
+            "source": journey.source,
+            "source_name": journey.source.name,
+            "target": journey.target,
+            "target_name": journey.target.name,
+            "mode": Move.Mode.LIVE if journey.notes.live else Move.Mode.OFFLINE,
+            "storage": storage,
+            "policy": journey.wish.policy if journey.notes.live else "",
+            "memory_bytes": guest.memory_bytes if guest else 0,
+            "predicted": journey.run.params.get("predicted", {}),
+            "started_at": operation.started_at or timezone.now(),
+            "drain": operation.parent_id,
+            "canary": bool(journey.run.params.get("canary")),
         },
     )
+    return row
 
 
-def keep_pace(
-    guest: UUID, *, dirty_bytes_s: int | None = None, used_bytes: int | None = None
-) -> None:
-    """Write down how fast a guest changes its memory and how much of it is in use."""
-    told = {"dirty_bytes_s": dirty_bytes_s, "used_bytes": used_bytes}
-    known = {name: value for name, value in told.items() if value is not None}
-    if known:
-        Pace.objects.update_or_create(
-            guest_id=guest, defaults={**known, "at": timezone.now()}
-        )
+def end(journey: Journey, outcome: str, sentence: str, measured: Measured) -> None:
+    """How it ended, if it had begun."""
+    Move.objects.filter(operation=journey.run.operation.pk, outcome="").update(
+        outcome=outcome,
+        sentence=sentence,
+        finished_at=timezone.now(),
+        **measured.as_json(),
+    )
 
 
-def _pair(one: int, other: int) -> tuple[int, int]:
-    return min(one, other), max(one, other)
-
-
-def _alike(needs: Needs, source: Side, target: Side) -> Iterable[str]:
-    """Directories of its disks that look like one storage: a hint, never believed."""
-    for disk in needs.disks:
-        here, there = source.pool_at(disk.directory), target.pool_at(disk.directory)
-        if here is None or there is None:
-            continue
-        if {here.type, there.type} <= _NETWORKED or disk.path in target.paths:
-            yield disk.directory
+def measured(
+    completed: MigrationJob | None, last: MigrationJob | None, dirty_bytes_s: int
+) -> Measured:
+    """The target's own record of it, and what was seen on the way."""
+    job = completed or last
+    if job is None:
+        return Measured(dirty_bytes_s=dirty_bytes_s or None)
+    rate = job.memory_rate_bytes_s
+    if not rate and job.elapsed_ms:
+        rate = job.memory_sent_bytes * 1000 // job.elapsed_ms
+    return Measured(
+        total_ms=job.elapsed_ms,
+        downtime_ms=job.downtime_ms if job.finished else None,
+        transferred_bytes=job.sent_bytes,
+        memory_rate_bytes_s=rate,
+        dirty_bytes_s=dirty_bytes_s or None,
+        iterations=job.iteration or (last.iteration if last else None),
+    )

@@ -1,0 +1,172 @@
+"""What came true of a move: both hosts are asked by UUID, whatever a call has said.
+
+An error from libvirt is not a failure, and silence is none either: the guest may run at
+its target all the same. It is looked for until one of the two certainly has it; what
+libvirt left half done is brought to an end, and never so that two copies run.
+"""
+
+import time
+from enum import StrEnum
+
+from guests.migration.journey import Journey
+from hosts.models import Host
+from hosts.services import address_of
+from kvmweb.errors import AppError, HostUnreachable
+from kvmweb.virt import connection, domains, migration
+from kvmweb.virt.migration import Whereabouts
+from kvmweb.virt.types import DomainState
+
+SETTLE_S = 75.0  # libvirt itself needs up to half a minute to see that a host is gone
+_LOOK_S = 1.0
+
+
+class Where(StrEnum):
+    """What is known of the guest after a move."""
+
+    MOVED = "moved"  # it is at its target
+    STAYED = "stayed"  # it is at its source, as it was
+    OFF = "off"  # it is off at its source
+    UNDER_WAY = "under way"  # libvirt goes on
+    STUCK = "stuck"  # post-copy broke off: half of its memory is on each host
+    GONE = "gone"  # neither host knows it
+    BOTH = "both"  # it runs on both
+    HALF = "half"  # libvirt has still to clear up, or we have
+    UNKNOWN = "unknown"  # who would know cannot be asked
+
+
+class Unheard:
+    """A host that cannot be asked now."""
+
+
+UNHEARD = Unheard()
+Told = Whereabouts | None | Unheard
+
+
+def judged(here: Told, there: Told) -> Where:
+    """What the two hosts say together: its source and its target. Pure."""
+    if isinstance(here, Unheard) or isinstance(there, Unheard):
+        return _judged_by_one(here, there)
+    if _stuck(here) or _stuck(there):
+        return Where.STUCK
+    if _leaving(here):
+        return Where.UNDER_WAY
+    return _judged_by_both(here, there)
+
+
+def settled(journey: Journey, within_s: float = SETTLE_S) -> Where:
+    """Where the guest is, once that is certain; what was left half done is ended.
+
+    UNDER_WAY at once when libvirt still moves it; UNKNOWN, HALF or STUCK when it stays
+    so for too long.
+    """
+    until = time.monotonic() + within_s
+    ended_at = time.monotonic() + within_s / 2  # libvirt may clear up by itself first
+    while True:
+        here, there = ask(journey, journey.source), ask(journey, journey.target)
+        where = judged(here, there)
+        if where == Where.HALF and (time.monotonic() > ended_at or _plain(here, there)):
+            _end_half(journey, here, there)
+            where = judged(ask(journey, journey.source), ask(journey, journey.target))
+        waits = where in {Where.HALF, Where.UNKNOWN, Where.GONE}
+        if not waits or time.monotonic() > until:
+            return where
+        journey.run.progress(0, "asking both hosts what came true")
+        time.sleep(_LOOK_S)
+
+
+def _judged_by_one(here: Told, there: Told) -> Where:
+    """One host cannot be asked: the other may know enough."""
+    if isinstance(there, Whereabouts) and there.whole and there.job != "in":
+        return Where.MOVED
+    if isinstance(here, Whereabouts) and here.job == "out":
+        return Where.UNDER_WAY
+    if isinstance(here, Whereabouts) and here.whole:
+        return Where.STAYED  # libvirt lets it go on only when it cannot run elsewhere
+    return Where.UNKNOWN
+
+
+def _judged_by_both(here: Whereabouts | None, there: Whereabouts | None) -> Where:
+    on_source, on_target = _runs(here), _runs(there)
+    if on_source or on_target:
+        if on_source and on_target:
+            return Where.BOTH
+        other = here if on_target else there
+        end = Where.MOVED if on_target else Where.STAYED
+        left = other is not None and (on_target or other.active)
+        return Where.HALF if left else end
+    if _active(here) or _active(there):
+        return Where.HALF
+    if here:
+        return Where.OFF
+    return Where.MOVED if there else Where.GONE
+
+
+def _runs(told: Whereabouts | None) -> bool:
+    return told is not None and told.whole
+
+
+def _active(told: Whereabouts | None) -> bool:
+    return told is not None and told.active
+
+
+def _leaving(told: Whereabouts | None) -> bool:
+    return told is not None and (told.job == "out" or told.reason == "postcopy")
+
+
+def ask(journey: Journey, host: Host) -> Told:
+    """What this host says of the guest now."""
+    try:
+        with connection.connect(address_of(host)) as asked:
+            return asked.run(migration.whereabouts, journey.guest)
+    except HostUnreachable:
+        return UNHEARD
+
+
+def _stuck(told: Whereabouts | None) -> bool:
+    return told is not None and told.reason == "postcopy failed"
+
+
+def _plain(here: Told, there: Told) -> bool:
+    """Whether nothing but a definition is left at the source of a guest that moved."""
+    moved = isinstance(there, Whereabouts) and there.whole
+    return moved and isinstance(here, Whereabouts) and not here.active
+
+
+def _end_half(journey: Journey, here: Told, there: Told) -> None:
+    """End what is left of the move where the guest is not. Never the one that runs."""
+    try:
+        if isinstance(there, Whereabouts) and there.whole:
+            _end_twin(journey, here)
+            return
+        if isinstance(there, Whereabouts) and there.active:
+            with connection.connect(journey.there) as asked:
+                if asked.run(migration.discard_half, journey.guest):
+                    journey.run.log(
+                        f"What waited for it on {journey.target.name} was ended."
+                    )
+            return  # only once that is certain it goes on at its source
+        if isinstance(here, Whereabouts) and here.half and here.reason == "migration":
+            _go_on(journey)
+    except AppError as error:
+        journey.run.log(f"Not yet: {error}")
+
+
+def _end_twin(journey: Journey, here: Told) -> None:
+    """It runs at its target: what stands still or is only defined here is not it."""
+    if not isinstance(here, Whereabouts) or here.whole:
+        return
+    with connection.connect(journey.here) as asked:
+        if here.active:
+            asked.run(migration.discard_half, journey.guest)
+        if here.persistent:
+            asked.run(domains.undefine, journey.guest)
+    journey.run.log(f"What was left of it on {journey.source.name} was taken away.")
+
+
+def _go_on(journey: Journey) -> None:
+    """It stands still at its source because of a move that failed: let it go on."""
+    if journey.notes.state != DomainState.RUNNING:
+        return
+    with connection.connect(journey.here) as asked:
+        asked.run(domains.resume, journey.guest)
+    journey.run.log(f"It stood still on {journey.source.name} and goes on there.")

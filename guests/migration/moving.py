@@ -1,0 +1,302 @@
+"""The steps of a move: looked at, prepared, called, and afterwards made true or undone."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from guests.far import ASK_S, OFF
+from guests.migration import carrying, ladder, monitor, questions, records
+from guests.migration.aftermath import Unheard, Where, ask, settled
+from guests.migration.arriving import arrived, concluded, recorded, undo, undone
+from guests.migration.journey import Journey
+from guests.migration.monitor import Watched
+from guests.migration.wishes import LIVE, OFFLINE
+from guests.models import Guest
+from kvmweb.errors import AppError, Conflict, HostTimeout, NotFound
+from kvmweb.operations.registry import Recovery
+from kvmweb.operations.run import Run
+from kvmweb.virt import connection, domains, migration, migration_luggage
+from kvmweb.virt.migration import Whereabouts
+from kvmweb.virt.migration_jobs import Trip, carry, watch
+from kvmweb.virt.migration_luggage import Luggage
+from kvmweb.virt.xml.moved import moved
+
+
+def move(run: Run) -> dict[str, Any]:
+    """Bring the guest of this operation to its target.
+
+    Raises what went wrong, once it is where it was and nothing is left over there.
+    """
+    journey = Journey(run)
+    journey.need_both()
+    found = _found(journey)
+    copied, storage, shared = _means(journey)
+    with connection.connect(journey.here) as here:
+        luggage = here.run(migration_luggage.pack, journey.guest)
+    _need_movable(journey, found, luggage, copied)
+    records.begin(journey, storage)
+    with recorded(journey):
+        result = _moved(journey, luggage, copied, shared=shared)
+    _taken_up(journey, result)
+    return result
+
+
+def _moved(
+    journey: Journey, luggage: Luggage, copied: tuple[str, ...], *, shared: bool
+) -> dict[str, Any]:
+    with undone(journey):
+        carrying.plan(journey, luggage, copied)
+        carrying.make(journey)
+        carrying.lay_aside(journey)
+        if not journey.notes.live:
+            carrying.send(journey)
+    if not journey.notes.live:
+        return _offline(journey, luggage)
+    return _live(journey, luggage, shared=shared)
+
+
+def recover(run: Run) -> Recovery:
+    """After a crash: a move goes on without its worker, so its end is waited for."""
+    journey = Journey(run)
+    with recorded(journey):
+        if not journey.notes.begun:
+            undo(journey)
+            return Recovery.AGAIN
+        if not journey.notes.live:
+            _taken_up(journey, _switched(journey, ""))
+            return Recovery.DONE
+        watched = Watched()
+        where = settled(journey)
+        if where == Where.UNDER_WAY:
+            run.log("The hosts go on with it; its end is waited for.")
+            watched, where = _watched(journey)
+        if where == Where.STAYED and not watched.cancelled:
+            undo(journey)
+            run.check_cancelled()
+            journey.notes.begun = False
+            journey.keep()
+            return Recovery.AGAIN
+        _taken_up(journey, concluded(journey, watched, where, None))
+    return Recovery.DONE
+
+
+def _taken_up(journey: Journey, result: dict[str, Any]) -> None:
+    """What was kept on the way is of no use any more."""
+    journey.run.result.clear()
+    journey.run.result.update(result)
+
+
+def _found(journey: Journey) -> Whereabouts:
+    """How it is at its source. Raises Conflict when it cannot be moved so."""
+    name, source = journey.name, journey.source.name
+    with connection.connect(journey.here) as here:
+        found = here.run(migration.whereabouts, journey.guest)
+    if found is None:
+        raise NotFound(f"{source} does not know {name} any more.")
+    if found.job in {"out", "in"}:
+        raise Conflict(
+            f"{name} is being moved already, by somebody outside kvmweb.",
+            hint="Wait for the end of that.",
+        )
+    if found.job:
+        raise Conflict(f"{source} is busy with {name}: try again when that has ended.")
+    if journey.wish.mode == LIVE and found.state in OFF:
+        raise Conflict(f"{name} is off by now: move it offline.")
+    if journey.wish.mode == OFFLINE and found.state not in OFF:
+        raise Conflict(
+            f"{name} is {found.state} by now: move it live, or shut it down."
+        )
+    notes = journey.notes
+    notes.live = found.active
+    notes.state, notes.persistent = found.state.value, found.persistent
+    notes.autostart = found.autostart
+    return found
+
+
+def _means(journey: Journey) -> tuple[tuple[str, ...], str, bool]:
+    """Which disks are copied, what that is called, and whether others are shared.
+
+    Raises Conflict with every reason why it may not move.
+    """
+    journey.run.progress(0.01, "asking both hosts")
+    guest = Guest.objects.select_related("host").filter(pk=journey.guest).first()
+    if guest is None:
+        raise NotFound(f"{journey.name} is not known any more.")
+    verdict = questions.deep(
+        journey.run, guest, journey.target, live=journey.notes.live
+    )
+    if not verdict.ok:
+        told = " ".join(
+            f"{each.message} {each.fix}".strip() for each in verdict.reasons
+        )
+        raise Conflict(f"{journey.name} cannot move to {journey.target.name}. {told}")
+    if journey.wish.storage == "copy" and verdict.shared:
+        raise Conflict(
+            f"{', '.join(verdict.shared)} of {journey.name} lies on storage that both "
+            "hosts see: a copy would be written over itself."
+        )
+    if journey.wish.storage == "shared" and verdict.copied:
+        raise Conflict(
+            f"{', '.join(verdict.copied)} of {journey.name} lies on no storage that both "
+            "hosts are known to see.",
+            hint="Have its disks copied.",
+        )
+    return verdict.copied, verdict.storage, bool(verdict.shared)
+
+
+def _need_movable(
+    journey: Journey, found: Whereabouts, luggage: Luggage, copied: tuple[str, ...]
+) -> None:
+    """Nothing. Raises Conflict for what no move can bring along."""
+    name = journey.name
+    if found.managed_save:
+        raise Conflict(
+            f"{name} is saved: its memory lies on {journey.source.name} alone.",
+            hint="Start it, then move it live.",
+        )
+    if found.snapshots and copied:
+        raise Conflict(
+            f"{name} has snapshots, and a copy of its disks would lose them.",
+            hint="Delete them first, or move it on storage that both hosts see.",
+        )
+    if not journey.notes.live and (luggage.nvram or luggage.tpm):
+        what = "TPM" if luggage.tpm else "UEFI settings"
+        raise Conflict(
+            f"{name} keeps its {what} in files of {journey.source.name}, which only a "
+            "running guest takes along.",
+            hint="Start it, and move it live.",
+        )
+
+
+def _live(journey: Journey, luggage: Luggage, *, shared: bool) -> dict[str, Any]:
+    with undone(journey):
+        trip = _trip(journey, luggage, shared=shared)
+        journey.run.check_cancelled()
+        journey.notes.begun = True
+        journey.keep()
+    watched = _called(journey, trip)
+    error = watched.ended.error if watched.ended else None
+    where = Where.MOVED if error is None else settled(journey)
+    while where == Where.UNDER_WAY:
+        journey.run.log("The hosts go on with it; its end is waited for.")
+        again, where = _watched(journey)
+        watched.last = again.last or watched.last
+    return concluded(journey, watched, where, error)
+
+
+def _trip(journey: Journey, luggage: Luggage, *, shared: bool) -> Trip:
+    wish, disks = journey.wish, carrying.as_made(journey)
+    begin = ladder.start(wish)
+    reached = journey.screens_reached
+    persistent = ""
+    if luggage.inactive_xml:
+        persistent = moved(luggage.inactive_xml, disks, reached=reached)
+    return Trip(
+        uuid=journey.guest,
+        target_uri=journey.target_uri(),
+        migrate_uri=journey.migrate_uri(),
+        xml=moved(luggage.xml, disks, reached=reached),
+        persistent_xml=persistent,
+        copied=tuple(disks),
+        shared_disks=shared,
+        bandwidth_mib_s=begin.bandwidth_mib_s,
+        downtime_ms=begin.downtime_ms,
+        auto_converge=begin.auto_converge,
+        post_copy=begin.post_copy,
+        compression=wish.compression,
+        parallel=wish.parallel,
+        tls=journey.tls,
+    )
+
+
+def _called(journey: Journey, trip: Trip) -> Watched:
+    """The long call, watched to its end; led by us when the hosts do not meet."""
+    if not trip.target_uri:
+        journey.run.log(
+            f"{journey.source.name} cannot sign in to {journey.target.name} by itself: "
+            "kvmweb leads the move, with a connection to each."
+        )
+        return _followed(journey, trip)
+    watched = _followed(journey, trip)
+    ended = watched.ended
+    if ended is None or not ended.unreached or watched.cancelled:
+        return watched
+    told = ended.error.detail if ended.error else ""
+    journey.run.log(f"{told} kvmweb leads the move, with a connection to each.")
+    return _followed(journey, replace(trip, target_uri=""))
+
+
+def _followed(journey: Journey, trip: Trip) -> Watched:
+    child = connection.spawn(carry, journey.here, trip, journey.there)
+    try:
+        return monitor.follow(journey.run, child, journey.wish)
+    finally:
+        child.kill()
+
+
+def _watched(journey: Journey) -> tuple[Watched, Where]:
+    """A move that goes on without us, watched to its end; and where the guest is."""
+    child = connection.spawn(watch, journey.here, journey.guest)
+    try:
+        watched = monitor.follow(journey.run, child, journey.wish)
+    finally:
+        child.kill()
+    return watched, settled(journey)
+
+
+def _offline(journey: Journey, luggage: Luggage) -> dict[str, Any]:
+    """Its disks are there: now its definition changes hosts. It is off all the way."""
+    journey.run.progress(0.92, "defining it")
+    disks = carrying.as_made(journey)
+    xml = moved(luggage.inactive_xml, disks, reached=journey.screens_reached)
+    with undone(journey):
+        with connection.connect(journey.here) as here:
+            state = here.run(domains.state, journey.guest)
+        if state not in OFF or state is None:
+            raise Conflict(
+                f"{journey.name} is {state or 'gone'} on {journey.source.name} by now: "
+                "somebody outside kvmweb saw to that."
+            )
+        journey.run.check_cancelled()
+        journey.notes.begun = True
+        journey.keep()
+    return _switched(journey, xml)
+
+
+def _switched(journey: Journey, xml: str) -> dict[str, Any]:
+    """Defined there and forgotten here; each only once, whoever does it again.
+
+    `xml` is "" when it was begun by another: then nothing new is defined.
+    """
+    error: AppError | None = None
+    if xml:
+        try:
+            with connection.connect(journey.there) as there:
+                there.run(domains.define, xml)
+        except AppError as refused:
+            error = refused
+    if not _defined_there(journey):
+        undo(journey)
+        told = f" {error.detail}" if error else ""
+        raise Conflict(
+            f"{journey.name} did not move to {journey.target.name}.{told} It is off on "
+            f"{journey.source.name}, as it was."
+        )
+    with connection.connect(journey.here) as here:
+        if here.run(domains.state, journey.guest) in {*OFF} - {None}:
+            here.run(domains.undefine, journey.guest)
+    return arrived(journey, Watched(), None)
+
+
+def _defined_there(journey: Journey) -> bool:
+    """Whether the target knows it. Raises HostTimeout when it does not answer in time."""
+    until = time.monotonic() + ASK_S
+    while isinstance(told := ask(journey, journey.target), Unheard):
+        if time.monotonic() > until:
+            raise HostTimeout(
+                f"{journey.target.name} does not answer: whether {journey.name} is "
+                f"defined there is not known. It is off on {journey.source.name}.",
+                hint="Look at both when it answers; one of the two is to be undefined.",
+            )
+        time.sleep(1)
+    return told is not None
