@@ -10,6 +10,7 @@ from urllib.parse import quote
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
+from guests.actions import KINDS, Kind
 from guests.models import Guest
 from kvmweb.templatetags import words
 from kvmweb.virt.types import DomainState
@@ -29,15 +30,16 @@ def guest_row(guest: Guest, *, hosts: bool) -> SafeString:
     uuid, name = str(guest.pk), escape(guest.name)
     return mark_safe(  # noqa: S308  # each part is escaped where it is made
         f'<tr data-key="{uuid}" data-guest="{uuid}" data-name="{name}" '
-        f'data-state="{guest.state}" data-memory="{guest.memory_bytes}">'
+        f'data-state="{guest.state}" data-memory="{guest.memory_bytes}"'
+        f"{' data-template' if guest.template else ''}>"
         f'<td class="tick"><input type="checkbox" data-select aria-label="Select {name}">'
         f'</td><td data-news="state">{words.state(guest.state)}</td>'
-        f'<td class="full"><a class="name" href="/guests/{uuid}/" data-news="name">'
+        f'<td class="full"><a class="name" href="/guests/{uuid}/" data-news="name" title="{name}">'
         f"{name}</a>{_beside(guest)}</td>"
         f"{_host(guest) if hosts else ''}{_numbers(guest)}"
         f'<td class="mono" data-label="Address">{words.addresses(guest.addresses)}</td>'
         f'<td class="number wide">{_lasted(guest)}</td>'
-        f'<td class="acts">{_act(guest, uuid, name)}</td></tr>'
+        f'<td class="acts">{_act(guest, uuid, name)}{_menu(uuid, name)}</td></tr>'
     )
 
 
@@ -97,12 +99,31 @@ def _act(guest: Guest, uuid: str, name: str) -> str:
     if guest.state == DomainState.RUNNING:
         return (
             f'<a class="button small" href="/guests/{uuid}/console/" aria-label='
-            f'"Console of {name}">{words.icon("console")}Console</a>'
+            f'"Console of {name}" title="Console">{words.icon("console")}'
+            '<span class="word">Console</span></a>'
         )
     if guest.state not in _BUTTONS or guest.template:
         return ""
     act, label = _BUTTONS[DomainState(guest.state)]
     return (
         f'<button class="button small" formaction="/guests/{uuid}/{act}/" '
-        f'data-act="{act}" aria-label="{label} {name}">{words.icon(act)}{label}</button>'
+        f'data-act="{act}" aria-label="{label} {name}" title="{label}">'
+        f'{words.icon(act)}<span class="word">{label}</span></button>'
     )
+
+
+def _menu(uuid: str, name: str) -> str:
+    """What else can be done; static/js/rows.js fills it when it is opened."""
+    return (
+        '<details class="menu" data-menu data-row-actions>'
+        '<summary class="button small quiet bare-icon" '
+        f'aria-label="More actions on {name}">{words.icon("more")}</summary>'
+        f'<div class="items"><a href="/guests/{uuid}/">Open</a></div></details>'
+    )
+
+
+@register.simple_tag
+def row_actions() -> list[tuple[Kind, str]]:
+    """Every action of a guest with the states it fits, dangerous ones last."""
+    kinds = sorted(KINDS.values(), key=lambda kind: kind.danger)
+    return [(kind, " ".join(sorted(kind.states))) for kind in kinds]

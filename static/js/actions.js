@@ -41,8 +41,7 @@ function ending(id) {
   });
 }
 
-async function perform(button, guest, name) {
-  const act = button.dataset.act;
+async function perform(button, act, guest, name) {
   if (!(await agreed(act, name))) return;
   button.setAttribute("aria-busy", "true");
   try {
@@ -63,10 +62,11 @@ function click(event) {
   const owner = button?.closest("[data-guest]");
   if (!owner) return;
   event.preventDefault();
-  if (button.getAttribute("aria-busy") === "true") return;
   const menu = button.closest("details");
   if (menu) menu.open = false;
-  perform(button, owner.dataset.guest, owner.dataset.name);
+  const shown = menu?.querySelector("summary") ?? button; // which one sees busy
+  if (shown.getAttribute("aria-busy") === "true") return;
+  perform(shown, button.dataset.act, owner.dataset.guest, owner.dataset.name);
 }
 
 export const actions = {

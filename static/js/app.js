@@ -6,6 +6,7 @@ import { drawer } from "./drawer.js";
 import { live } from "./live.js";
 import { menus } from "./menus.js";
 import { parts } from "./parts.js";
+import { rows } from "./rows.js";
 import { search } from "./search.js";
 import { selection } from "./selection.js";
 import { tabs } from "./tabs.js";
@@ -13,7 +14,7 @@ import { themes } from "./themes.js";
 import { times } from "./times.js";
 
 // Actions come before menus: they take the clicks that would send a form.
-for (const module of [times, themes, tabs, actions, menus, copies, search]) {
+for (const module of [times, themes, tabs, actions, menus, rows, copies, search]) {
   module.start();
 }
 for (const module of [parts, cells, selection, drawer, live]) module.start();

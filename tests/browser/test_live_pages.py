@@ -59,6 +59,29 @@ def test_a_guest_is_started_from_the_list(
     same()
 
 
+def test_the_menu_of_a_row_works_with_the_keyboard_and_outlives_news(
+    open_page: OpenPage, kvm: LabHost, guest_of: Callable[..., UUID]
+) -> None:
+    uuid = guest_of("by-menu")
+    page = open_page("/guests/?search=by-menu")
+    mark(page)
+    line = page.locator(f'tr[data-guest="{uuid}"]')
+    page.get_by_label("More actions on by-menu").focus()
+    page.keyboard.press("Enter")
+    pause = line.get_by_role("button", name="Pause", exact=True)
+    expect(pause).to_be_visible()
+    expect(line.get_by_role("button", name="Start", exact=True)).to_have_count(0)
+    kvm.virsh("desc", "--domain", "by-menu", "--live", "news")
+    guest_of("by-menu-too", running=False)
+    expect(page.get_by_role("link", name="by-menu-too")).to_be_visible()
+    pause.press("Enter")
+    expect(line.locator("[data-news=state]")).to_have_text("paused")
+    page.get_by_label("More actions on by-menu", exact=True).click()
+    line.get_by_role("link", name="Clone…").click()
+    expect(page).to_have_url(re.compile(f"/guests/{uuid}/clone/"))
+    assert not page.evaluate("window.stillHere === true")
+
+
 def test_pulling_the_plug_asks_first(
     open_page: OpenPage, guest_of: Callable[..., UUID]
 ) -> None:

@@ -86,6 +86,16 @@ def test_the_list_has_fifty_a_page_and_no_gone_ones(
     assert gone.paginator.count == 5
 
 
+def test_a_row_offers_what_its_state_allows_in_a_menu(
+    as_operator: Client, as_user: Client, web: Guest
+) -> None:
+    page = as_operator.get("/guests/").content.decode()
+    assert f'aria-label="More actions on {web.name}"' in page
+    assert 'data-act="resume" data-states="paused suspended"' in page
+    assert 'data-below="delete/"' in page
+    assert 'data-below="delete/"' not in as_user.get("/guests/").content.decode()
+
+
 @pytest.mark.parametrize("state", list(DomainState))
 def test_the_page_of_a_guest_is_there_in_every_state(
     as_operator: Client, as_user: Client, user: Any, web: Guest, state: DomainState
