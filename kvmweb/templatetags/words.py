@@ -280,6 +280,18 @@ def ranges(words: str) -> list[tuple[str, str]]:
 
 
 @register.filter
+def sentence(words: str) -> str:
+    """Begun with a capital, but for names like vCPU that are written so."""
+    return words if words[1:2].isupper() else words[:1].upper() + words[1:]
+
+
+@register.filter
+def counted(count: int, things: str) -> str:
+    """1, "guests" → "1 guest"; 2, "guests" → "2 guests"."""
+    return f"{count} {things.removesuffix('s') if count == 1 else things}"
+
+
+@register.filter
 def split(words: str) -> list[str]:
     """The words of a text, to loop over."""
     return words.split()
@@ -347,10 +359,12 @@ def column(
 
 
 @register.simple_tag(takes_context=True)
-def rail(context: dict[str, Any], path: str, title: str, drawing: str) -> SafeString:
-    """One entry of the rail; says when it is where we are."""
+def rail(
+    context: dict[str, Any], path: str, title: str, drawing: str, parts: str = ""
+) -> SafeString:
+    """One entry of the rail; says when it is where we are, or at one of its `parts`."""
     here = context["request"].path
-    inside = here == path if path == "/" else here.startswith(path)
+    inside = here == "/" if path == "/" else here.startswith((path, *parts.split()))
     return format_html(
         '<li><a href="{}"{}>{}<span>{}</span></a></li>',
         path,

@@ -3,6 +3,7 @@
 function show(nav) {
   const links = [...nav.querySelectorAll("a")];
   const wanted = links.find((link) => link.hash === location.hash) ?? links[0];
+  nav.scrollLeft = wanted.offsetLeft - nav.clientWidth / 3; // on a phone it may be far
   for (const link of links) {
     const chosen = link === wanted;
     if (chosen) link.setAttribute("aria-current", "true");

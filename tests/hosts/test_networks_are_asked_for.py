@@ -152,7 +152,10 @@ def test_only_an_admin_changes_networks(as_operator: Client, default: Network) -
     made = ask(as_operator, f"hosts/{default.host_id}/networks/", body)
     gone = as_operator.delete(f"/api/v1/networks/{default.pk}/")
     assert (made.status_code, gone.status_code) == (403, 403)
-    assert as_operator.get(f"/networks/{default.pk}/").status_code == 200
+    page = as_operator.get(f"/networks/{default.pk}/")
+    assert page.status_code == 200
+    rail = page.content.decode().partition("</nav>")[0]
+    assert '<a href="/hosts/" aria-current="page">' in rail
     assert b"Delete" not in as_operator.get(f"/networks/{default.pk}/").content
 
 

@@ -82,3 +82,14 @@ def test_a_bar_never_leaves_its_frame(
     said = words.bar(number)
     assert f'width="{width}"' in said
     assert f'data-level="{level}"' in said
+
+
+def test_a_sentence_begins_with_a_capital_but_a_name_stays_as_it_is() -> None:
+    assert words.sentence("memory 4 → 8 GiB") == "Memory 4 → 8 GiB"
+    assert words.sentence("vCPUs 1 → 2") == "vCPUs 1 → 2"
+    assert words.sentence("") == ""
+
+
+def test_one_thing_is_no_things() -> None:
+    assert words.counted(1, "images") == "1 image"
+    assert words.counted(2, "images") == "2 images"
