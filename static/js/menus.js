@@ -24,7 +24,10 @@ function place(event) {
   if (!menu.open) return;
   const { height } = menu.querySelector(".items").getBoundingClientRect();
   const { top, bottom } = menu.getBoundingClientRect();
-  menu.classList.toggle("up", bottom + height + EDGE > innerHeight && top > height + EDGE);
+  menu.classList.toggle(
+    "up",
+    bottom + height + EDGE > innerHeight && top > height + EDGE,
+  );
 }
 
 function busy(event) {
