@@ -28,3 +28,5 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         import_module("guests.migration.work")
         import_module("guests.migration.check_work")
+        import_module("guests.draining.leading")
+        import_module("guests.draining.services")

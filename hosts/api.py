@@ -90,11 +90,12 @@ def remove(request: UserRequest, host_id: int) -> Status[None]:
 def maintenance(
     request: UserRequest, host_id: int, body: MaintenanceIn
 ) -> Status[Operation]:
-    """Keep new guests away from a host, or let them come again."""
+    """Keep new guests away from a host, or let them come again; move its guests away."""
     operation = services.set_maintenance(
         access.host(request.user, host_id, Right.MANAGE_HOSTS),
         enabled=body.enabled,
         evacuate=body.evacuate,
+        ways=body.ways(),
         by=request.user,
         address=request.client_address,
     )

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from hosts import announce
+from hosts import announce, evacuating
 from hosts.access import need_up
+from hosts.evacuating import Ways
 from hosts.models import Host
 from hosts.recorders import tell
 from hosts.vault import address_of
@@ -87,21 +88,27 @@ def remove(host: Host, *, by: User | None, address: str = "") -> None:
 
 
 def set_maintenance(
-    host: Host, *, enabled: bool, evacuate: bool = False, by: User, address: str = ""
+    host: Host,
+    *,
+    enabled: bool,
+    evacuate: bool = False,
+    ways: Ways | None = None,
+    by: User,
+    address: str = "",
 ) -> Operation:
     """Keep new guests away from the host, or let them come again.
 
-    Raises Invalid when its guests should be moved away: that is not built yet.
+    With `evacuate` its guests are moved away, as `ways` say; the moves are children of
+    the operation. Raises Invalid to end maintenance and evacuate at once, Conflict to
+    end it while guests are being moved away.
     """
+    if evacuate and not enabled:
+        sentence = "A host is only emptied when its maintenance begins."
+        raise Invalid(sentence, errors={"evacuate": [sentence]})
     if evacuate:
-        sentence = (
-            "Guests cannot be moved to other hosts yet, so a host cannot be evacuated."
-        )
-        raise Invalid(
-            sentence,
-            errors={"evacuate": [sentence]},
-            hint="Ask without evacuate: its guests stay, and no new ones are put there.",
-        )
+        return evacuating.evacuate(host, ways or Ways(), by=by, address=address)
+    if not enabled and (told := evacuating.under_way(host)):
+        raise Conflict(told, hint="Wait for its end, or cancel it first.")
     with transaction.atomic():
         Host.objects.filter(pk=host.pk).update(maintenance=enabled)
         host.maintenance = enabled

@@ -7,6 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from hosts.evacuating import Ways
 from hosts.wishes import Wish
 from kvmweb.virt.types import Address, Secrets, Transport
 
@@ -83,6 +84,25 @@ class MaintenanceIn(Schema):
 
     enabled: bool
     evacuate: bool = False
+    stuck: Literal["leave", "shut-down", "suspend"] = Field(
+        "leave", description="What becomes of guests that cannot move."
+    )
+    choices: dict[UUID, Literal["leave", "shut-down", "suspend"]] = Field(
+        default_factory=dict, description="The same for single guests, by UUID."
+    )
+    carry: bool = Field(default=False, description="Guests that are off move, too.")
+    per_target: int = Field(2, ge=1, le=16, description="At once to one host.")
+    per_source: int = Field(4, ge=1, le=16, description="At once from it.")
+
+    def ways(self) -> Ways:
+        """How it is to be emptied."""
+        return Ways(
+            stuck=self.stuck,
+            choices={str(guest): choice for guest, choice in self.choices.items()},
+            carry=self.carry,
+            per_target=self.per_target,
+            per_source=self.per_source,
+        )
 
 
 class NumaOut(Schema):

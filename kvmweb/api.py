@@ -119,6 +119,8 @@ api.add_router("guests/", "guests.snapshots.api.router", tags=["guests"])
 api.add_router("guests/", "guests.cloning.api.router", tags=["guests"])
 api.add_router("guests/", "guests.migration.api.router", tags=["guests"])
 api.add_router("guests/", "guests.migration.check_api.router", tags=["guests"])
+api.add_router("hosts/", "guests.draining.api.router", tags=["hosts"])
+api.add_router("operations/", "guests.draining.api.convoys", tags=["operations"])
 
 
 @api.exception_handler(AppError)

@@ -38,6 +38,8 @@ class Convoy(models.Model):
 class Step(models.Model):
     """One guest of a convoy: what is to become of it, and what became."""
 
+    waits = False  # beside the row: it is busy, and was looked at already this time
+
     class Deed(models.TextChoices):
         """What is done to it."""
 

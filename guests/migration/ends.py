@@ -18,7 +18,7 @@ class Ends:
     def __init__(self, guests: Sequence[Guest], needs: dict[UUID, Needs]) -> None:
         paths = {disk.path for each in needs.values() for disk in each.disks}
         self._hosts = Host.objects.in_bulk()
-        self._rooms = {room.id: room for room in rooms(())}
+        self._rooms = {room.id: room for room in rooms((), but_for=set(needs))}
         self._pools = _pools(self._rooms)
         self._networks, self._bridges = _networks()
         self._paths = _paths(paths - {""})

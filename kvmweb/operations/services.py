@@ -84,9 +84,12 @@ def group(kind: str, *, by: User | None, address: str = "", **about: Any) -> Ope
     return parent
 
 
-def cancel(operation: Operation, *, by: User, address: str = "") -> Operation:
+def cancel(
+    operation: Operation, *, by: User, address: str = "", gently: bool = False
+) -> Operation:
     """Stop it: at once when it is queued, as soon as its work looks up when it runs.
 
+    Its children are cancelled, too; `gently` lets those that were begun end.
     Raises Conflict when it has ended, or when its kind cannot be stopped half way.
     """
     asker = {"by": by.username, "from": address}
@@ -99,7 +102,7 @@ def cancel(operation: Operation, *, by: User, address: str = "") -> Operation:
     if not operation.active:
         raise Conflict(f"This operation has already ended ({operation.state}).")
     if not operation.worker:
-        return _cancel_group(operation, by=by, address=address)
+        return _cancel_group(operation, by=by, address=address, gently=gently)
     if not operation.cancellable:
         label = label_of(operation.kind)
         raise Conflict(f"“{label}” cannot be stopped half way; it will end by itself.")
@@ -172,10 +175,13 @@ def _expire(operation: Operation) -> bool:
     return end(row, End(State.FAILED, message, "expired")) is not None
 
 
-def _cancel_group(operation: Operation, *, by: User, address: str) -> Operation:
+def _cancel_group(
+    operation: Operation, *, by: User, address: str, gently: bool
+) -> Operation:
     """The wish first: whoever leads it begins nothing more."""
     _wish_cancelled(operation, by=by, address=address)
-    children = Operation.objects.filter(parent=operation, state__in=Operation.ACTIVE)
+    states = [State.QUEUED] if gently else Operation.ACTIVE
+    children = Operation.objects.filter(parent=operation, state__in=states)
     _cancel_all(list(children), by=by, address=address)
     settle(operation.pk)
     operation.refresh_from_db()
