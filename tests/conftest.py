@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.db.backends.sqlite3.base import DatabaseOperations
 from django.test import Client
 from xdist.scheduler import LoadScopeScheduling
@@ -18,7 +18,17 @@ from tests.waiting import until
 
 # What shares a lab or a product is done by one process, one after the other; the
 # longest begin first. Everything else goes file by file to whoever is free.
-_TOGETHER = ("lab/", "test_on_postgresql.py", "browser/", "deploy/")
+_TOGETHER = (
+    "lab/faults/",
+    "lab/migration/",
+    "lab/creation/",
+    "lab/",
+    "test_on_postgresql.py",
+    "browser/",
+    "deploy/",
+)
+
+_DATABASE = {"db", "transactional_db", "live_server"}
 
 PASSWORD = "a long enough word"
 AUDIT = "accounts_auditentry"
@@ -37,9 +47,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByGroup:
     return _ByGroup(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest first."""
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Put the longest first; on PostgreSQL leave out what touches no rows."""
     items.sort(key=lambda item: _rank(_group(item.nodeid)))
+    if connection.vendor == "postgresql":
+        config.hook.pytest_deselected(items=[it for it in items if not _has_rows(it)])
+        items[:] = [item for item in items if _has_rows(item)]
+
+
+def _has_rows(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return bool(item.get_closest_marker("django_db")) or not _DATABASE.isdisjoint(names)
 
 
 def _group(nodeid: str) -> str:
