@@ -7,6 +7,7 @@ from guests.cloning.urls import urlpatterns as cloning
 from guests.creation import views as creation_views
 from guests.hardware.urls import urlpatterns as hardware
 from guests.inside.urls import urlpatterns as inside
+from guests.migration.urls import urlpatterns as migration
 from guests.snapshots.urls import urlpatterns as snapshots
 
 urlpatterns = [
@@ -23,5 +24,6 @@ urlpatterns = [
     *cloning,
     *inside,
     *hardware,
+    *migration,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

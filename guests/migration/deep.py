@@ -19,7 +19,6 @@ from guests.models import Guest
 from hosts.models import Host
 from hosts.services import address_of, need_up
 from kvmweb.errors import Conflict, HostError, NotFound
-from kvmweb.operations.models import Operation
 from kvmweb.operations.run import Run
 from kvmweb.virt import comparing, connection, domains, migration
 from kvmweb.virt.types import DomainState
@@ -68,7 +67,7 @@ def deep(
     board = Board([guest], live=live, besides=run.operation)
     needs, source, other, between = board.case(guest, target.pk)
     heard = _hear(guest, target, needs)
-    other = _as_heard(other, heard.answer, _promised(run.operation, guest))
+    other = _as_heard(other, heard.answer)
     between = _proved(
         run, _Pair(guest.host, target, source, other), needs, between, anew=anew
     )
@@ -101,11 +100,11 @@ def _hear(guest: Guest, target: Host, needs: Needs) -> _Heard:
     return _Heard(answer, doubt)
 
 
-def _as_heard(side: Side, answer: comparing.Answer, promised_bytes: int) -> Side:
+def _as_heard(side: Side, answer: comparing.Answer) -> Side:
     """The target as it says it is now, with promises taken off as rows do."""
     left = side.memory_left_bytes
     if left is not None and answer.memory_free_bytes is not None:
-        left = min(left + promised_bytes, answer.memory_free_bytes)
+        left = min(left, answer.memory_free_bytes)
     return replace(
         side,
         taken=answer.name_taken,
@@ -120,12 +119,6 @@ def _pool(pool: PoolAt, free_bytes: int | None) -> PoolAt:
     if free_bytes is None:
         return replace(pool, active=False)
     return replace(pool, active=True, free_bytes=min(pool.free_bytes, free_bytes))
-
-
-def _promised(operation: Operation, guest: Guest) -> int:
-    """What this very operation has promised of the target, which is no hindrance to it."""
-    promise = operation.params.get("promise") or {}
-    return int(promise.get("memory_bytes", 0)) if operation.guest == guest.pk else 0
 
 
 def _proved(

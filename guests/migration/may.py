@@ -84,16 +84,10 @@ def _of_guest(guest: Needs, source: Side) -> Iterator[Reason]:
         yield Reason(
             "busy", f"{name} is busy: “{guest.busy}” is under way.", "Wait for its end."
         )
-    yield from _of_state(guest)
-    if guest.snapshots:
-        yield Reason(
-            "snapshots",
-            f"{name} has {_count(guest.snapshots, 'snapshot')}, and libvirt moves none.",
-            "Delete its snapshots first.",
-        )
+    yield from _of_state(guest, source)
 
 
-def _of_state(guest: Needs) -> Iterator[Reason]:
+def _of_state(guest: Needs, source: Side) -> Iterator[Reason]:
     name, wanted = guest.name, _ON if guest.live else _OFF
     if guest.state not in wanted:
         fix = (
@@ -110,7 +104,15 @@ def _of_state(guest: Needs) -> Iterator[Reason]:
             f"{name} is transient: there is no definition to move.",
             "Move it while it runs.",
         )
-    if guest.saved and not guest.live:
+    if not guest.live and (guest.tpm or guest.firmware.startswith("uefi")):
+        what = "TPM" if guest.tpm else "UEFI settings"
+        yield Reason(
+            "settings",
+            f"{name} keeps its {what} in files of {source.name}, which only a running "
+            "guest takes along.",
+            "Start it, and move it live.",
+        )
+    if guest.saved:
         yield Reason(
             "saved_state",
             f"The memory of {name} lies in a file of its host, which stays there.",
@@ -331,10 +333,6 @@ def _series(version: tuple[int, ...]) -> tuple[int, ...]:
 
 def _version(version: tuple[int, ...]) -> str:
     return ".".join(str(part) for part in version)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _gib(count: int) -> str:

@@ -1,17 +1,16 @@
 """What guests that may be moved need of a host, from their rows. Fixed queries."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from guests.migration.sides import DiskAt, Needs, NicAt
 from guests.models import Document, Guest, Twin
 from guests.queries import active_operations
-from guests.snapshots.models import Snapshot
 from hosts.models import Volume
 from kvmweb.errors import Invalid
 from kvmweb.operations.models import Operation
@@ -28,7 +27,7 @@ _READY_MADE = {"cdrom", "floppy"}
 def needs_of(
     guests: Sequence[Guest], *, live: bool | None, besides: Operation | None = None
 ) -> dict[UUID, Needs]:
-    """What each needs. At most nine queries.
+    """What each needs. At most eight queries.
 
     `live` as in `questions.checks`; `besides` is an operation that is no hindrance.
     """
@@ -64,9 +63,6 @@ class _Told:
         twins = Twin.objects.filter(guest__in=uuids, moving=False)
         for uuid, host in twins.values_list("guest", "host__name"):
             self._elsewhere[uuid].append(host)
-        inner = Snapshot.objects.filter(guest__in=uuids).exclude(kind="external")
-        counted = inner.order_by().values_list("guest").annotate(Count("pk"))
-        self._inner: Counter[UUID] = Counter(dict(counted))
 
     def needs(self, guest: Guest, live: bool | None) -> Needs:  # noqa: FBT001  as asked for
         document = _document(self._documents.get(guest.pk, ""))
@@ -90,7 +86,6 @@ class _Told:
             listens=_listens(guest),
             secrets=_secrets(document),
             snapshots=guest.snapshots,
-            inner_snapshots=self._inner[guest.pk],
             tpm=bool(document.tpms),
             hugepages=document.hugepages,
             saved=guest.managed_save,

@@ -79,7 +79,6 @@ class Needs:
     listens: tuple[str, ...] = ()  # addresses its screens listen on
     secrets: tuple[str, ...] = ()  # UUIDs that its disks are opened with
     snapshots: int = 0
-    inner_snapshots: int = 0  # of them, those inside the disks' own files
     tpm: bool = False
     hugepages: bool = False
     saved: bool = False  # its memory lies in a file of its host

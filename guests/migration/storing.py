@@ -34,8 +34,8 @@ def storage_of(guest: Needs, target: Side, between: Between) -> Storage:
         *_of_caches(guest, shared),
         *_of_media(media, target, between, optional=False),
     ]
-    if copied and guest.inner_snapshots and not guest.snapshots:
-        reasons.append(_inner(guest))
+    if copied and guest.snapshots:
+        reasons.append(_snapshots(guest))
     return Storage(
         kind=COPY if copied else SHARED if shared else NONE,
         reasons=tuple(reasons),
@@ -150,11 +150,12 @@ def _open(between: Between) -> frozenset[str]:
     return between.alike - between.refuted
 
 
-def _inner(guest: Needs) -> Reason:
+def _snapshots(guest: Needs) -> Reason:
+    several = "snapshots" if guest.snapshots > 1 else "snapshot"
     return Reason(
-        "inner_snapshots",
-        f"{guest.name} has snapshots inside its disks, which are lost in a copy.",
-        "Delete them first.",
+        "snapshots",
+        f"{guest.name} has {guest.snapshots} {several}, lost in a copy of its disks.",
+        "Delete its snapshots, or move it on storage that both hosts see.",
     )
 
 

@@ -130,6 +130,8 @@ def test_each_thing_that_is_missing_is_a_reason_of_its_own(
     [
         ("transient", {"persistent": False}),
         ("saved_state", {"saved": True}),
+        ("settings", {"firmware": "uefi"}),
+        ("settings", {"tpm": True}),
         ("state", {"state": "running"}),
     ],
 )
@@ -167,6 +169,13 @@ def test_storage_that_was_proved_is_shared_and_not_copied() -> None:
     verdict = may(GUEST, HOME, replace(THERE, paths=frozenset({DISK.path})), proved)
     assert (verdict.ok, verdict.storage, verdict.shared) == (True, "shared", ("vda",))
     assert (verdict.bytes_to_copy, verdict.notes) == (0, ())
+
+
+def test_snapshots_go_along_where_the_disks_stay() -> None:
+    proved = Between(proved=frozenset({IMAGES}))
+    guest = replace(GUEST, snapshots=1)
+    assert may(guest, HOME, THERE, proved).ok
+    assert _codes(may(guest, HOME, THERE)) == {"snapshots"}
 
 
 def test_a_medium_may_be_seen_by_both_or_be_missing_where_it_may() -> None:
