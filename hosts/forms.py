@@ -7,7 +7,7 @@ from django import forms
 from hosts.models import Host
 from hosts.shapes import changed
 from hosts.wishes import Wish
-from kvmweb.errors import AppError, Invalid
+from kvmweb.errors import AppError, Conflict, Invalid
 from kvmweb.virt.types import Address, Transport
 
 _TRANSPORTS = [
@@ -116,7 +116,7 @@ class HostForm(forms.Form):
 
     def tell(self, error: AppError) -> None:
         """Put what a service refused beside the fields it is about."""
-        errors = error.errors if isinstance(error, Invalid) else {}
+        errors = error.errors if isinstance(error, Invalid | Conflict) else {}
         for name, sentences in errors.items():
             for sentence in sentences:
                 self.add_error(name if name in self.fields else None, sentence)

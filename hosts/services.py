@@ -152,7 +152,7 @@ def _differing(host: Host, wish: Wish) -> dict[str, Any]:
 def _need_free(wish: Wish, own: Host | None) -> None:
     others = Host.objects.exclude(pk=own.pk) if own else Host.objects.all()
     if others.filter(name=wish.name).exists():
-        raise Conflict(f"There is a host named {wish.name} already.")
+        raise Conflict(f"There is a host named {wish.name} already.", field="name")
     if wish.address.transport == Transport.TEST:
         return  # each connection to the test driver is a machine of its own
     place = wish.columns()

@@ -60,9 +60,12 @@ class Conflict(AppError):
 
     status, code, title = 409, "conflict", "Busy or conflicting"
 
-    def __init__(self, detail: str, *, hint: str = "", operation: str = "") -> None:
+    def __init__(
+        self, detail: str, *, hint: str = "", operation: str = "", field: str = ""
+    ) -> None:
         super().__init__(detail, hint=hint)
         self.operation = operation  # the id of the one that is in the way
+        self.errors = {field: [str(self)]} if field else {}  # for a name that is taken
 
 
 class Invalid(AppError):

@@ -15,8 +15,9 @@ from kvmweb.errors import Invalid
 class SizeField(forms.CharField):
     """An amount that is typed with its unit; its value is bytes, or None for nothing."""
 
-    def __init__(self, **about: Any) -> None:
+    def __init__(self, *, least: int = 0, **about: Any) -> None:
         super().__init__(**({"required": False, "max_length": 32} | about))
+        self._least = least  # bytes
 
     def clean(self, value: Any) -> Any:
         """The bytes. What was typed stays in the form as it is."""
@@ -24,9 +25,12 @@ class SizeField(forms.CharField):
         if not typed:
             return None
         try:
-            return amounts.bytes_of(typed)
+            found = amounts.bytes_of(typed)
         except Invalid as error:
             raise forms.ValidationError(error.detail) from error
+        if found < self._least:
+            raise forms.ValidationError("It needs some; empty: what its system likes.")
+        return found
 
 
 class QuickSelect(forms.Select):

@@ -60,7 +60,7 @@ _FOLDS = {
     "Network": ("model", "mac", "bridge", "inbound", "outbound", "network2"),
     "Watchdog and random numbers": ("watchdog", "rng"),
     "Devices and directories of the host": ("devices", "shares"),
-    "Words": ("title", "description", "tags", "owner"),
+    "Description, tags and owner": ("title", "description", "tags", "owner"),
 }
 _ASKED = ("image", "volume", "iso", "host", "os", "name")  # that links may ask for
 
@@ -108,8 +108,8 @@ class CreateForm(forms.Form):
     )
     count = _number("How many", 1, wanted.COUNT_MAX, initial=1)
     vcpus = _number("vCPUs", 1, wanted.VCPUS_MAX)
-    memory = SizeField(label="Memory", help_text=HELP)
-    disk = SizeField(label="Disk", help_text="It grows as it is written.")
+    memory = SizeField(label="Memory", least=1, help_text=HELP)
+    disk = SizeField(label="Disk", help_text="It grows as it is written; 0: none.")
     network = OneOf(label="Network")
 
     ci_hostname = _words("Host name", 63, help_text="Empty: the guest's name.")
@@ -138,7 +138,9 @@ class CreateForm(forms.Form):
     sockets = _number("Sockets", 1, wanted.VCPUS_MAX)
     cores = _number("Cores a socket", 1, wanted.VCPUS_MAX)
     threads = _number("Threads a core", 1, wanted.VCPUS_MAX)
-    memory_max = SizeField(label="Memory at most", help_text="To grow while it runs.")
+    memory_max = SizeField(
+        label="Memory at most", least=1, help_text="To grow while it runs."
+    )
     vcpus_max = _number("vCPUs at most", 1, wanted.VCPUS_MAX)
     balloon = _tick("Balloon", initial=True, help_text="Its memory can be changed.")
     hugepages = _tick("Huge pages", help_text="Its host must have them set aside.")

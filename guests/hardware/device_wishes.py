@@ -19,6 +19,7 @@ from guests.creation.wanted import (
     Limits,
 )
 from kvmweb.errors import Invalid
+from kvmweb.sizes import amount
 
 MAC = re.compile(r"[0-9a-f][02468ace](?::[0-9a-f]{2}){5}")
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:+-]{0,126}")
@@ -53,7 +54,8 @@ class DiskWish:
                 "Say how large a new one shall be, or which volume it is.",
             )
         if self.size_bytes and not DISK_LEAST <= self.size_bytes <= DISK_MOST:
-            yield "size_bytes", f"Say a number from {DISK_LEAST} to {DISK_MOST}."
+            least, most = amount(DISK_LEAST), amount(DISK_MOST)
+            yield "size_bytes", f"Say a size from {least} to {most}."
         if self.volume and (self.pool or self.format or self.name):
             yield "volume", "A volume that is there has a pool, a format and a name."
         yield from _one_of("bus", self.bus, BUSES)
@@ -94,7 +96,7 @@ class DiskChange:
 
     def _faults(self) -> Iterator[Fault]:
         if self.size_bytes is not None and not 0 < self.size_bytes <= DISK_MOST:
-            yield "size_bytes", f"Say a number from 1 to {DISK_MOST}."
+            yield "size_bytes", f"Say a size from 1 B to {amount(DISK_MOST)}."
         yield from _one_of("bus", self.bus or "", BUSES)
         yield from _disk_faults(
             self.cache or "", self.io or "", self.limits or Limits()

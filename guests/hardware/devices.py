@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guests.hardware.parts import N, copied, hostdev_key, source_of
+from kvmweb.sizes import amount
 from kvmweb.virt.xml.devices import Disk, Nic
 from kvmweb.virt.xml.document import Children, Node
 from kvmweb.virt.xml.domain import Domain
@@ -208,15 +209,6 @@ def _as_before(
 
 
 # Words for numbers
-
-
-def amount(bytes_: int) -> str:
-    """ "1.5 GiB" of 1610612736; whole where it is whole."""
-    units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-    number, place = float(bytes_), 0
-    while number >= 1024 and place < len(units) - 1:
-        number, place = number / 1024, place + 1
-    return f"{number:.2f}".rstrip("0").rstrip(".") + f" {units[place]}"
 
 
 def pair(before: int, after: int) -> str:

@@ -11,7 +11,6 @@ from django.utils.safestring import SafeString, mark_safe
 from guests.creation.wanted import BUSES, CACHES, FORMATS, IO_WAYS, Limits
 from guests.hardware import details
 from guests.hardware.device_wishes import DiskChange, DiskWish
-from guests.hardware.devices import amount
 from guests.hardware.forms import (
     WHEN,
     Choices,
@@ -25,6 +24,7 @@ from guests.models import Guest
 from hosts.models import Volume
 from hosts.storage.forms import SizeField, Told
 from kvmweb.accounts.models import User
+from kvmweb.sizes import amount
 from kvmweb.virt.xml.devices import Disk
 
 MIB = 1024**2
@@ -73,7 +73,7 @@ class DiskForm(Told):
     )
 
     size = OptionalSize(
-        max_length=30, required=False, help_text="Of a new volume: 20 GiB."
+        max_length=30, required=False, help_text="Of a new volume, for example 20 GiB."
     )
     pool = forms.ChoiceField(required=False, label="Pool of the new volume")
     volume = forms.ChoiceField(

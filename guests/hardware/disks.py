@@ -21,6 +21,7 @@ from kvmweb.accounts.gate import Right, need
 from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict, Invalid, NotFound
 from kvmweb.operations.models import Operation
+from kvmweb.sizes import amount
 from kvmweb.virt.types import DomainState
 from kvmweb.virt.volumes import check_name
 
@@ -91,7 +92,7 @@ def change(
         holdings.need_ready(volume)
         if wish.size_bytes < volume.capacity_bytes:
             sentence = (
-                f"{target} has {volume.capacity_bytes} bytes already; a disk never "
+                f"{target} has {amount(volume.capacity_bytes)} already; a disk never "
                 "shrinks."
             )
             raise Invalid(sentence, errors={"size_bytes": [sentence]})

@@ -8,11 +8,11 @@ from django import forms
 from guests.creation.wanted import NIC_MODELS
 from guests.hardware import details
 from guests.hardware.device_wishes import NicChange, NicWish
-from guests.hardware.devices import amount
 from guests.hardware.parts import boot_order
 from guests.hardware.wishes import FIRMWARES, NEXT_START, NOW, Hardware
 from guests.models import Guest
 from hosts.storage.forms import SizeField, Told
+from kvmweb.sizes import amount
 from kvmweb.virt.types import DomainState
 from kvmweb.virt.xml.devices import Nic
 from kvmweb.virt.xml.domain import Domain

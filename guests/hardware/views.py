@@ -13,7 +13,6 @@ from guests import access
 from guests import services as guest_services
 from guests.edits import Edit
 from guests.hardware import details, disks, host_devices, nics, versions
-from guests.hardware.devices import amount
 from guests.hardware.disk_forms import (
     DiskChangeForm,
     DiskForm,
@@ -29,6 +28,7 @@ from kvmweb.accounts.requests import UserRequest
 from kvmweb.errors import AppError, NotFound
 from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import label_of
+from kvmweb.sizes import amount
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from kvmweb.errors import Invalid
+from kvmweb.sizes import amount
 
 VCPUS = 4096
 MEMORY_LEAST, MEMORY_MOST = 1024**2, 2**52
@@ -54,7 +55,9 @@ class Hardware:
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                errors[name] = [f"Say a number from {low} to {high}."]
+                sized = name.endswith("_bytes")
+                least, most = (amount(low), amount(high)) if sized else (low, high)
+                errors[name] = [f"Say a number from {least} to {most}."]
         for name, pattern, sentence in _WORDS:
             value = getattr(self, name)
             if value is not None and not pattern.fullmatch(value):

@@ -7,11 +7,11 @@ from django import forms
 from hosts.models import Network
 from hosts.networks.services import wish_of
 from hosts.networks.wishes import Wish
-from kvmweb.errors import AppError, Invalid
+from kvmweb.errors import AppError, Conflict, Invalid
 from kvmweb.virt.netplan import DhcpRange
 
 _MODES = [
-    ("nat", "NAT: guests reach the world through the host, which hides them"),
+    ("nat", "NAT: to the world through the host, which hides them"),
     ("route", "Routed: through the host, with addresses of their own"),
     ("isolated", "Isolated: guests and host among themselves"),
     ("open", "Open: routed, and the host's firewall is left alone"),
@@ -24,7 +24,7 @@ class _Told(forms.Form):
 
     def tell(self, error: AppError) -> None:
         """Put what a service refused beside the fields it is about."""
-        errors = error.errors if isinstance(error, Invalid) else {}
+        errors = error.errors if isinstance(error, Invalid | Conflict) else {}
         for name, sentences in errors.items():
             for sentence in sentences:
                 self.add_error(name if name in self.fields else None, sentence)

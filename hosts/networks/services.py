@@ -31,7 +31,7 @@ def create(
         ground = queries.ground(host)
         if wish.name in {each.name for each in ground.networks}:
             message = f"There is a network named {wish.name} on {host.name} already."
-            raise Conflict(message)
+            raise Conflict(message, field="name")
         plan = planned(wish, ground)
         params = {"uuid": str(uuid4()), "plan": asdict(plan), "autostart": autostart}
         return _submit("network.create", host, by, address, params)

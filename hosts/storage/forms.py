@@ -8,10 +8,12 @@ from django import forms
 from hosts.models import Pool, Volume
 from hosts.storage.schemas import source_of
 from hosts.storage.services import Copy, New
-from kvmweb.errors import AppError, Invalid
+from kvmweb.errors import AppError, Conflict, Invalid
 from kvmweb.virt.poolwish import KINDS, PoolWish
 
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = re.compile(
+    r"([0-9]{1,16}(?:\.[0-9]{1,3})?)\s*([kmgtp]?)(i?b)?", re.IGNORECASE
+)
 _POWERS = " kmgtp"
 _FORMATS = [
     ("qcow2", "qcow2: grows as it is written to, can hold snapshots"),
@@ -32,16 +34,16 @@ _TYPES = {
 
 
 class SizeField(forms.CharField):
-    """An amount of bytes as people write it: "10 GiB", "512M", "1048576"."""
+    """An amount of bytes as people write it: "10 GiB", "512M"; a plain number is GiB."""
 
     def clean(self, value: Any) -> int:
         """The bytes."""
         said: str = super().clean(value)
         match = _SIZE.fullmatch(said.strip())
         if match is None:
-            message = "Write a size like 10 GiB or 512 MiB."
+            message = "Write a size like 10 GiB or 512 MiB; a plain number is GiB."
             raise forms.ValidationError(message)
-        power = _POWERS.index(match[2].lower() or " ")
+        power = _POWERS.index(match[2].lower() or (" " if match[3] else "g"))
         return int(float(match[1]) * 1024**power)
 
 
@@ -53,7 +55,7 @@ class Told(forms.Form):
 
     def tell(self, error: AppError) -> None:
         """Put what a service refused beside the fields it is about."""
-        errors = error.errors if isinstance(error, Invalid) else {}
+        errors = error.errors if isinstance(error, Invalid | Conflict) else {}
         for name, sentences in errors.items():
             field = self.NAMES.get(name, name)
             for sentence in sentences:
@@ -106,7 +108,7 @@ class VolumeForm(Told):
 
     name = forms.CharField(max_length=200, help_text="For example web-data.qcow2.")
     format = forms.ChoiceField(choices=_FORMATS)
-    size = SizeField(max_length=30, help_text="For example 20 GiB.")
+    size = SizeField(max_length=30, help_text="For example 20 GiB.", initial="20 GiB")
 
     def new(self) -> New:
         """What it says; it must be valid."""

@@ -43,11 +43,13 @@ def define(
             hint=f"It has {', '.join(offered)}.",
         )
     if host.pools.filter(name=wish.name).exists():
-        raise Conflict(f"{host.name} has a pool {wish.name} already.")
+        raise Conflict(f"{host.name} has a pool {wish.name} already.", field="name")
     target = poolwish.target_of(wish)
     other = host.pools.filter(target=target).first() if wish.target else None
     if other is not None:
-        raise Conflict(f"{target} is the pool {other.name} of {host.name} already.")
+        raise Conflict(
+            f"{target} is the pool {other.name} of {host.name} already.", field="target"
+        )
     source = {name: _plain(value) for name, value in asdict(wish.source).items()}
     params = {
         "uuid": str(uuid4()),

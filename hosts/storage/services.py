@@ -17,6 +17,7 @@ from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict, Invalid
 from kvmweb.operations.models import Operation
 from kvmweb.operations.services import submit
+from kvmweb.sizes import amount
 from kvmweb.virt import volumes
 
 _CONTENT_EXPIRES_S = 15  # nobody waits longer with a body in hand
@@ -104,7 +105,7 @@ def grow(
     volumes.check_capacity(capacity_bytes)
     if capacity_bytes < volume.capacity_bytes:
         sentence = (
-            f"{volume.name} has {volume.capacity_bytes} bytes already; "
+            f"{volume.name} has {amount(volume.capacity_bytes)} already; "
             "a volume never shrinks."
         )
         raise Invalid(sentence, errors={"capacity_bytes": [sentence]})
@@ -247,8 +248,9 @@ def _need_free_name(pool: Pool, name: str) -> None:
         raise Conflict(
             f"{name} is in the trash of {pool.name}.",
             hint="Take it out of there, delete it now, or choose another name.",
+            field="name",
         )
-    raise Conflict(f"{pool.name} has a volume {name} already.")
+    raise Conflict(f"{pool.name} has a volume {name} already.", field="name")
 
 
 def _need_deletable(volume: Volume, *, now: bool) -> None:

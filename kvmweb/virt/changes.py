@@ -17,6 +17,7 @@ import libvirt
 from lxml import etree
 
 from kvmweb.errors import Conflict, Forbidden, Invalid
+from kvmweb.sizes import amount
 from kvmweb.virt.connection import CHANGE_S, READ_S, verb
 from kvmweb.virt.domains import domain_of
 from kvmweb.virt.errors import explain, explaining
@@ -223,7 +224,7 @@ def resize_disk(
     with domain_of(conn, uuid, f"grow {target} of {{}}") as domain:
         now = int(domain.blockInfo(target)[0])
         if capacity_bytes < now:
-            raise Invalid(f"{target} has {now} bytes already; a disk never shrinks.")
+            raise Invalid(f"{target} has {amount(now)} already; a disk never shrinks.")
         if capacity_bytes > now:
             flags = libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES
             domain.blockResize(target, capacity_bytes, flags)

@@ -10,6 +10,7 @@ from uuid import UUID
 import libvirt
 
 from kvmweb.errors import Conflict, Invalid, NotFound
+from kvmweb.sizes import amount
 from kvmweb.virt import chains, usage
 from kvmweb.virt.connection import CHANGE_S, verb
 from kvmweb.virt.errors import explain, explaining
@@ -131,7 +132,7 @@ def grow(conn: libvirt.virConnect, path: str, capacity_bytes: int) -> None:
     with explaining(f"grow {path}"):
         now = int(volume.info()[1])
         if capacity_bytes < now:
-            raise Invalid(f"{path} has {now} bytes already; a volume never shrinks.")
+            raise Invalid(f"{path} has {amount(now)} already; a volume never shrinks.")
         if capacity_bytes > now:
             volume.resize(capacity_bytes, 0)
         pool = volume.storagePoolLookupByVolume()
@@ -177,7 +178,7 @@ def check_format(name: str) -> None:
 def check_capacity(capacity_bytes: int) -> None:
     """Nothing. Raises Invalid for a size that no volume has."""
     if not 0 < capacity_bytes <= LARGEST_BYTES:
-        sentence = f"A volume has from 1 to {LARGEST_BYTES} bytes."
+        sentence = f"A volume has from 1 B to {amount(LARGEST_BYTES)}."
         raise Invalid(sentence, errors={"capacity_bytes": [sentence]})
 
 

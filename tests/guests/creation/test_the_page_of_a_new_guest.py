@@ -227,6 +227,14 @@ def test_a_preview_of_too_little_says_what_is_missing(
     assert "Not yet:" in answer.content.decode()
 
 
+def test_no_memory_is_refused_and_not_replaced(as_admin: Client, kvm1: Host) -> None:
+    answer = as_admin.post(PAGE, form(memory="0"))
+    assert answer.status_code == 422
+    assert answer.context["form"].errors["memory"] == [
+        "It needs some; empty: what its system likes."
+    ]
+
+
 def test_only_those_who_may_give_devices_are_offered_them(
     as_admin: Client, as_operator: Client, kvm1: Host
 ) -> None:
