@@ -7,13 +7,15 @@ comes from the guest's row, which follows what the watchers hear.
 import time
 
 from guests import console
-from guests.models import ConsoleTicket
+from guests.models import ConsoleTicket, Guest
 from guests.queries import is_moving
 from hosts.models import Host
 from kvmweb.errors import Conflict
+from kvmweb.virt.types import DomainState
 
 MOVING_S = 30.0  # the longest a screen waits for a move to end
-NEWS_S = 2.0  # how long the news of a move may take when we did not begin it
+NEWS_S = 6.0  # how long the news of a move may take when we did not begin it
+_OFF_S = 1.5  # one that is off has most likely not moved
 _LOOK_S = 0.1
 
 
@@ -40,6 +42,13 @@ def home_after(
             and guest.state in console.ON
         ):
             return fresh
-        if waited_s >= (MOVING_S if is_moving(guest) else patience_s):
+        if waited_s >= _patience_s(guest, patience_s):
             raise Conflict(f"{guest.name} has no screen now.")
         time.sleep(_LOOK_S)
+
+
+def _patience_s(guest: Guest, patience_s: float) -> float:
+    if is_moving(guest):
+        return MOVING_S
+    off = guest.state in {DomainState.SHUTOFF, DomainState.CRASHED}
+    return min(patience_s, _OFF_S) if off else patience_s

@@ -11,6 +11,7 @@ import select
 import socket
 import socketserver
 import sys
+import time
 import warnings
 from contextlib import ExitStack
 from http import HTTPStatus
@@ -36,6 +37,7 @@ SOCKET = "console.sock"
 _PIECE = 262144  # each frame costs the web process time
 _MOST_HELD = _PIECE  # for a host that does not read
 _POLICY = 1008
+_OPENED_S, _AGAIN_S = 10.0, 0.2  # for a guest that has just arrived
 _GONE = select.POLLHUP | select.POLLERR
 
 
@@ -49,7 +51,8 @@ class Screen:
         try:
             self.socket = self._opened()
         except AppError:
-            if not self._moved(patience_s=0):
+            left = ticket.guest.host_id
+            if not self._moved(left, patience_s=0):
                 raise
             self.socket = self._opened()
 
@@ -62,25 +65,29 @@ class Screen:
         self._stack.close()
         if self._ticket.kind != ConsoleTicket.Kind.SERIAL:
             return False
-        try:
-            if not self._moved(patience_s=following.NEWS_S):
-                return False
-            self.socket = self._opened()
-        except AppError as error:
-            logger.info("A serial port could not be followed: %s", error)
-            return False
-        return True
+        left, until = self._ticket.guest.host_id, time.monotonic() + _OPENED_S
+        while self._moved(left, patience_s=following.NEWS_S):
+            try:
+                self.socket = self._opened()
+            except AppError as error:  # it may only be about to run there
+                if time.monotonic() > until:
+                    logger.info("A serial port could not be followed: %s", error)
+                    return False
+                time.sleep(_AGAIN_S)
+            else:
+                return True
+        return False
 
     def _opened(self) -> socket.socket:
         return self._stack.enter_context(reach.screen(self._ticket, self._text))
 
-    def _moved(self, *, patience_s: float) -> bool:
-        left = self._ticket.guest.host_id
+    def _moved(self, left: int | None, *, patience_s: float) -> bool:
         try:
             self._ticket = following.home_after(
                 self._ticket, left, patience_s=patience_s
             )
-        except AppError:
+        except AppError as error:
+            logger.info("A screen was not followed: %s", error)
             return False
         finally:
             connections.close_all()
