@@ -130,6 +130,8 @@ def told(terminal: Debian) -> str:
     """What it says of itself once somebody signs in; its address."""
     terminal.signed_in("ann", PASSWORD)
     assert "shop login: " in terminal.greeting
+    # Until then cloud-init speaks on the same port.
+    until(lambda: "done" in terminal.say("cloud-init status"), BOOT_S)
     assert terminal.say("hostname") == "shop"
     assert terminal.say("cat .ssh/authorized_keys") == KEY
     assert terminal.say("sudo id -un") == "root"
