@@ -6,7 +6,9 @@ from uuid import UUID
 
 from deploy.lab import Lab
 from deploy.lab_host import LabHost, command
-from deploy.product import Product
+from deploy.product import Product, Reply
+from tests.scene import ended, guest
+from tests.waiting import until
 
 
 def added(product: Product, host: LabHost, **about: Any) -> int:
@@ -37,3 +39,32 @@ def cut_off(lab: Lab, host: LabHost) -> Callable[[], None]:
     link = f"{lab.prefix}v{host.number}"
     command("ip", "link", "set", link, "down")
     return lambda: command("ip", "link", "set", link, "up") and None
+
+
+def host_ids(product: Product) -> dict[str, int]:
+    """The product's number of each host, by name."""
+    items = product.call("GET", "hosts/").body["items"]
+    return {each["name"]: int(each["id"]) for each in items}
+
+
+def ask_move(
+    product: Product, uuid: str, to: LabHost | None = None, **wish: Any
+) -> Reply:
+    """POST a move to this host, or to one that the product chooses."""
+    body = dict(wish)
+    if to is not None:
+        body["host"] = host_ids(product)[to.name]
+    return product.call("POST", f"guests/{uuid}/migrate/", body)
+
+
+def moved(
+    product: Product, uuid: str, to: LabHost | None = None, **wish: Any
+) -> dict[str, Any]:
+    """The operation of a move that came true, and is seen to have."""
+    said = ask_move(product, uuid, to, **wish)
+    assert said.status == 202, said.body
+    operation = ended(product, said.body["id"], 120)
+    assert operation["state"] == "succeeded", (operation["message"], operation["log"])
+    where = to.name if to else None
+    until(lambda: guest(product, uuid)["host_name"] == where or where is None, 10)
+    return operation
