@@ -130,7 +130,8 @@ def why_not_delete(network: Network) -> str:
     names = users_of(network)
     if not names:
         return ""
-    more = f" and {len(names) - 5} others" if len(names) > 5 else ""
+    left = len(names) - 5
+    more = f" and {left} other{'s' * (left > 1)}" if left > 0 else ""
     return f"The network {network.name} is used by {', '.join(names[:5])}{more}."
 
 
