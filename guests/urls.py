@@ -5,6 +5,7 @@ from django.urls import path
 from guests import console_views, overview, views
 from guests.cloning.urls import urlpatterns as cloning
 from guests.creation import views as creation_views
+from guests.draining.urls import urlpatterns as draining
 from guests.hardware.urls import urlpatterns as hardware
 from guests.inside.urls import urlpatterns as inside
 from guests.migration.urls import urlpatterns as migration
@@ -25,5 +26,6 @@ urlpatterns = [
     *inside,
     *hardware,
     *migration,
+    *draining,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

@@ -23,6 +23,7 @@ _VIRT_TYPES = [
     ("kvm", "kvm"),
     ("qemu", "qemu, without the processor's help"),
 ]
+_GIB = 1024**3
 _KEPT = "Leave empty to keep what is stored. It is never shown again."
 
 
@@ -67,6 +68,23 @@ class HostForm(forms.Form):
     tags = forms.CharField(
         max_length=1000, required=False, help_text="Words with spaces between them."
     )
+    reserved_memory_gib = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=2**30,
+        label="Memory kept for the host itself, GiB",
+        help_text="Guests never get it.",
+    )
+    memory_overcommit = forms.FloatField(
+        required=False,
+        label="Memory may be promised so often",
+        help_text="1: each byte once. More lets guests share what they do not use.",
+    )
+    cpu_overcommit = forms.FloatField(
+        required=False,
+        label="vCPUs a CPU may be promised to",
+        help_text="Empty: no limit.",
+    )
     password = forms.CharField(
         max_length=1024, required=False, widget=SecretInput, help_text=_KEPT
     )
@@ -108,6 +126,9 @@ class HostForm(forms.Form):
         said: dict[str, Any] = dict(self.cleaned_data)
         forget = said.pop("forget_secrets")
         said["tags"] = said["tags"].replace(",", " ").split()
+        said["reserved_memory_bytes"] = int((said["reserved_memory_gib"] or 0) * _GIB)
+        if said["memory_overcommit"] is None:
+            said["memory_overcommit"] = 1.0
         for name in self.SECRETS:
             if not said[name] and not forget:
                 del said[name]
@@ -136,6 +157,9 @@ def initial_of(host: Host) -> dict[str, Any]:
         "migration_address": host.migration_address,
         "virt_type": host.virt_type_wanted,
         "tags": " ".join(host.tags),
+        "reserved_memory_gib": host.reserved_memory_bytes / _GIB or "",
+        "memory_overcommit": host.memory_overcommit,
+        "cpu_overcommit": host.cpu_overcommit,
     }
 
 

@@ -14,7 +14,14 @@ from kvmweb.virt.types import Address, Secrets, Transport
 VirtType = Literal["auto", "kvm", "qemu"]
 _LONG = 64 * 1024
 _PLACE = ("port", "username", "socket_path")
-_OWN = ("name", "migration_address", "virt_type")
+_OWN = (
+    "name",
+    "migration_address",
+    "virt_type",
+    "reserved_memory_bytes",
+    "cpu_overcommit",
+    "memory_overcommit",
+)
 
 
 class _Said(Schema):
@@ -25,6 +32,15 @@ class _Said(Schema):
     migration_address: str = Field("", max_length=253)
     virt_type: VirtType = "auto"
     tags: list[str] = Field(default_factory=list, max_length=100)
+    reserved_memory_bytes: int = Field(
+        0, ge=0, le=2**60, description="Of its memory, for itself alone."
+    )
+    cpu_overcommit: float | None = Field(
+        None, ge=0.1, le=100, description="vCPUs a CPU may be promised to; null: any."
+    )
+    memory_overcommit: float = Field(
+        1.0, ge=0.1, le=10, description="How often its memory may be promised."
+    )
     address: str = Field("", max_length=253)
     port: int | None = Field(None, ge=1, le=65535)
     username: str = Field("", max_length=64)
@@ -142,6 +158,9 @@ class HostOut(Schema):
     migration_address: str
     maintenance: bool
     tags: list[str]
+    reserved_memory_bytes: int
+    cpu_overcommit: float | None
+    memory_overcommit: float
     hostname: str
     uuid: UUID | None
     arch: str

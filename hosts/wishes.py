@@ -12,6 +12,7 @@ from kvmweb.virt import uri
 from kvmweb.virt.types import Address, Transport
 
 MAX_TAGS = 32
+_MOST_BYTES = 2**60
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _TAG = re.compile(r"[a-z0-9]([a-z0-9._:-]{0,38}[a-z0-9])?")
 _NAMES = (
@@ -32,6 +33,9 @@ class Wish:
     migration_address: str = ""
     virt_type: str = Host.VirtType.AUTO.value
     tags: tuple[str, ...] = field(default=())
+    reserved_memory_bytes: int = 0  # for itself alone
+    cpu_overcommit: float | None = None  # vCPUs a CPU may be promised to; None: any
+    memory_overcommit: float = 1.0  # how often its memory may be promised
 
     def columns(self) -> dict[str, Any]:
         """The columns of Host that people say; secrets are sealed."""
@@ -45,6 +49,9 @@ class Wish:
             "migration_address": self.migration_address,
             "virt_type_wanted": self.virt_type,
             "tags": list(dict.fromkeys(self.tags)),
+            "reserved_memory_bytes": self.reserved_memory_bytes,
+            "cpu_overcommit": self.cpu_overcommit,
+            "memory_overcommit": self.memory_overcommit,
             "secrets": seal(self.address.secrets),
         }
 
@@ -57,6 +64,9 @@ def wish_of(host: Host) -> Wish:
         migration_address=host.migration_address,
         virt_type=host.virt_type_wanted,
         tags=tuple(host.tags),
+        reserved_memory_bytes=host.reserved_memory_bytes,
+        cpu_overcommit=host.cpu_overcommit,
+        memory_overcommit=host.memory_overcommit,
     )
 
 
@@ -84,7 +94,17 @@ def _faults(wish: Wish) -> Iterator[Fault]:
             uri.validate(Address(Transport.TCP, host=wish.migration_address))
         except Invalid:
             yield "migration_address", "Give a host name or an IP address, no more."
+    yield from _of_limits(wish)
     if len(wish.tags) > MAX_TAGS:
         yield "tags", f"A host has at most {MAX_TAGS} tags."
     if odd := [tag for tag in wish.tags if not _TAG.fullmatch(tag)]:
         yield "tags", f"{odd[0][:40]!r} cannot be a tag. {_TAGS}"
+
+
+def _of_limits(wish: Wish) -> Iterator[Fault]:
+    if not 0 <= wish.reserved_memory_bytes <= _MOST_BYTES:
+        yield "reserved_memory_bytes", "Give a size of 0 or more."
+    if wish.cpu_overcommit is not None and not 0.1 <= wish.cpu_overcommit <= 100:
+        yield "cpu_overcommit", "Give a number from 0.1 to 100, or none at all."
+    if not 0.1 <= wish.memory_overcommit <= 10:
+        yield "memory_overcommit", "Give a number from 0.1 to 10."

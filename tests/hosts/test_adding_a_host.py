@@ -159,11 +159,13 @@ def test_maintenance_is_an_operation(add: Add, as_admin: Any) -> None:
     assert as_admin.get(f"/api/v1/hosts/{host_id}/").json()["state"] == "maintenance"
 
 
-def test_evacuating_it_is_refused_in_words(add: Add, as_admin: Any) -> None:
+def test_emptying_it_while_it_returns_to_service_is_refused_in_words(
+    add: Add, as_admin: Any
+) -> None:
     host_id = add().json()["id"]
     url = f"/api/v1/hosts/{host_id}/maintenance/"
     answer = as_admin.post(
-        url, {"enabled": True, "evacuate": True}, content_type="application/json"
+        url, {"enabled": False, "evacuate": True}, content_type="application/json"
     )
     assert answer.status_code == 422
     assert "evacuate" in answer.json()["errors"]
