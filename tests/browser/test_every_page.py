@@ -18,6 +18,8 @@ PAGES = [
     "/guests/?state=shutoff&sort=-name",
     "/guests/?search=nothing-is-called-so",
     "/guests/new/",
+    "/guests/moves/",
+    "/guests/UUID/move/",
     "/guests/UUID/",
     "/guests/UUID/#hardware",
     "/guests/UUID/#disks",
