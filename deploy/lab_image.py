@@ -6,7 +6,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 import urllib.error
@@ -16,7 +15,6 @@ from typing import Any
 
 from deploy import debian, processes
 from deploy.debian import ImageError
-from deploy.places import ROOT
 
 _ENDED = {"succeeded", "failed", "cancelled"}
 _LONGEST_S = 600
@@ -54,7 +52,7 @@ class _Product:
             return False
 
     def __enter__(self) -> "_Product":
-        self._token = _manage("create_token", "admin")
+        self._token = _token()
         return self
 
     def __exit__(self, *_about: object) -> None:
@@ -164,19 +162,12 @@ def _json(body: object) -> bytes:
     return json.dumps(body).encode()
 
 
-def _manage(*arguments: str) -> str:
-    done = subprocess.run(
-        processes.manage(*arguments),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ImageError(f"The product's database cannot be asked: {said}")
-    return done.stdout.strip()
+def _token() -> str:
+    try:
+        return processes.managed("create_token", "admin")
+    except processes.ManageError as error:
+        message = f"The product's database cannot be asked: {error}"
+        raise ImageError(message) from error
 
 
 if __name__ == "__main__":

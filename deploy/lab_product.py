@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from deploy import demo, processes
 from deploy.lab import Lab
 from deploy.lab_host import LabError, LabHost
-from deploy.places import ROOT, data_dir
+from deploy.places import data_dir
 
 _GUESTS = {1: ("web", "db"), 2: ("mail",)}  # by the host's number; others have one
 
@@ -83,17 +82,10 @@ def _add(host: LabHost) -> None:
 
 def _manage(*arguments: str) -> None:
     """Tell the product. That it cannot be told does not end the lab."""
-    done = subprocess.run(
-        processes.manage(*arguments),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        print(f"  The product was not told ({' '.join(arguments[:2])}): {said}")
+    try:
+        processes.managed(*arguments)
+    except processes.ManageError as error:
+        print(f"  The product was not told ({' '.join(arguments[:2])}): {error}")
 
 
 def _state() -> Path:

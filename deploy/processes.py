@@ -2,14 +2,19 @@
 
 import os
 import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.keeping import Process
-from deploy.places import PYTHON
+from deploy.places import PYTHON, ROOT
 
 WEB_WORKERS = 2
 WORKER_THREADS = 16
+
+
+class ManageError(Exception):
+    """A command of manage.py failed; its last words."""
 
 
 class SettingError(Exception):
@@ -125,3 +130,18 @@ def _python(
     name: str, module: str, *arguments: str, environment: dict[str, str] | None = None
 ) -> Process:
     return Process(name, (str(PYTHON), "-m", module, *arguments), environment or {})
+
+
+def managed(*arguments: str) -> str:
+    """What a command of manage.py prints. Raises ManageError with its last words."""
+    done = subprocess.run(
+        manage(*arguments),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode:
+        raise ManageError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
+    return done.stdout.strip()

@@ -9,6 +9,10 @@ import pytest
 from deploy import debian
 from deploy import lab as labs
 from deploy.lab import Lab
+from deploy.lab_host import LabHost
+from hosts.models import Host
+from kvmweb.virt import connection
+from tests.lab import seeing
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +25,25 @@ def lab() -> Iterator[Lab]:
     folder = Path("/tmp", f"kvmweb-lab-{os.getpid()}")
     with Lab(folder, f"kt{os.getpid()}", tls=True, ssh=True) as started:
         yield started
+
+
+@pytest.fixture
+def kvm(lab: Lab) -> LabHost:
+    """The first host of the lab."""
+    return lab.hosts[0]
+
+
+@pytest.fixture
+def home(kvm: LabHost, db: None) -> Host:
+    """The row of the first host, where no product runs."""
+    return seeing.home_of(kvm)
+
+
+@pytest.fixture
+def no_warm_children(redis_server: str) -> Iterator[None]:
+    """No connection is left to the next test."""
+    yield
+    connection.close_all()
 
 
 @pytest.fixture(scope="session")

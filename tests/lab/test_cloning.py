@@ -21,29 +21,14 @@ from hosts.storage.models import Holding
 from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict
 from kvmweb.operations.models import Operation
-from kvmweb.virt import connection as virt
 from tests.lab import seeing
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_warm_children"),
+]
 IMAGES = "/var/lib/libvirt/images"
-
-
-@pytest.fixture(autouse=True)
-def _no_warm_children(redis_server: str) -> Iterator[None]:
-    yield
-    virt.close_all()
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host of the lab."""
-    return lab.hosts[0]
-
-
-@pytest.fixture
-def home(kvm: LabHost, db: None) -> Host:
-    """Its row."""
-    return seeing.home_of(kvm)
 
 
 @pytest.fixture

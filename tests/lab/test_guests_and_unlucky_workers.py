@@ -16,7 +16,6 @@ from django.utils import timezone
 
 from deploy import demo as demo_parts
 from deploy import places
-from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from guests import far, services
 from guests.edits import Edit
@@ -29,22 +28,13 @@ from kvmweb.operations.models import Operation
 from kvmweb.virt import connection as virt
 from tests.waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_warm_children"),
+]
 DEMO_MIB = 96
 _BOOTED_KIB = 140 * 1024
-
-
-@pytest.fixture(autouse=True)
-def _no_warm_children(redis_server: str) -> Iterator[None]:
-    """Each test begins with no connection."""
-    yield
-    virt.close_all()
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host of the lab."""
-    return lab.hosts[0]
 
 
 @pytest.fixture

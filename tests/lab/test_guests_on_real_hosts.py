@@ -38,12 +38,6 @@ def product(lab: Lab) -> Iterator[Product]:
 
 
 @pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host."""
-    return lab.hosts[0]
-
-
-@pytest.fixture
 def demo(kvm: LabHost, product: Product) -> Iterator[Guest]:
     """Makes demo guests that the product has seen; they go when the test has ended."""
     made: list[str] = []

@@ -10,7 +10,6 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
-from deploy.lab import Lab
 from deploy.lab_host import LabError, LabHost
 from guests import services
 from guests.edits import Edit
@@ -35,12 +34,6 @@ PORTS = "".join(
     f"<controller type='pci' index='{n}' model='pcie-root-port'/>"
     for n in range(40, 54)
 )
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host of the lab."""
-    return lab.hosts[0]
 
 
 @pytest.fixture

@@ -26,10 +26,13 @@ from kvmweb.errors import AppError, Conflict, HostError
 from kvmweb.operations.models import Operation
 from kvmweb.operations.queue import Claim
 from kvmweb.operations.run import Run
-from kvmweb.virt import connection as virt
 from tests.lab import seeing
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_warm_children"),
+]
 IMAGES = "/var/lib/libvirt/images"
 CLOUD = CloudInit("web", "ann", "a secret word")
 
@@ -60,12 +63,6 @@ class Place:
         asked = ["qemu-img", "create", "-q", *words, str(self.file(name)), size]
         subprocess.run(asked, check=True, cwd=self.file("x").parent)
         return self.volume(name)
-
-
-@pytest.fixture(autouse=True)
-def _no_warm_children(redis_server: str) -> Iterator[None]:
-    yield
-    virt.close_all()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from guests.cloning import services as cloning
 from guests.models import Guest
@@ -25,31 +24,16 @@ from hosts.storage.models import Holding
 from kvmweb.accounts.models import User
 from kvmweb.operations import tasks
 from kvmweb.operations.models import Operation
-from kvmweb.virt import connection as virt
 from kvmweb.virt.snapshot_types import Wanted
 from tests.lab import seeing
 from tests.waiting import until
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_warm_children"),
+]
 IMAGES = "/var/lib/libvirt/images"
-
-
-@pytest.fixture(autouse=True)
-def _no_warm_children(redis_server: str) -> Iterator[None]:
-    yield
-    virt.close_all()
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host of the lab."""
-    return lab.hosts[0]
-
-
-@pytest.fixture
-def home(kvm: LabHost, db: None) -> Host:
-    """Its row."""
-    return seeing.home_of(kvm)
 
 
 @pytest.fixture

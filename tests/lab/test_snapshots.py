@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 
 from deploy import demo, places
-from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from guests.models import Guest
 from guests.snapshots import queries, services
@@ -17,11 +16,14 @@ from hosts.models import Host
 from hosts.storage.models import Holding
 from kvmweb.accounts.models import User
 from kvmweb.operations.models import Operation
-from kvmweb.virt import connection as virt
 from tests.lab import seeing
 from tests.lab.shell import Shell
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("no_warm_children"),
+]
 IMAGES = "/var/lib/libvirt/images"
 UEFI = """<domain type='qemu'>
   <name>{name}</name>
@@ -38,24 +40,6 @@ UEFI = """<domain type='qemu'>
   </devices>
 </domain>
 """
-
-
-@pytest.fixture(autouse=True)
-def _no_warm_children(redis_server: str) -> Iterator[None]:
-    yield
-    virt.close_all()
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host of the lab."""
-    return lab.hosts[0]
-
-
-@pytest.fixture
-def home(kvm: LabHost, db: None) -> Host:
-    """Its row."""
-    return seeing.home_of(kvm)
 
 
 @pytest.fixture

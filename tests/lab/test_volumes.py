@@ -40,12 +40,6 @@ def product(lab: Lab) -> Iterator[Product]:
 
 
 @pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host."""
-    return lab.hosts[0]
-
-
-@pytest.fixture
 def home(product: Product, kvm: LabHost) -> int:
     """The id of its default pool."""
     host = ask.host_id(product, kvm.name)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from deploy.lab import Lab
 from deploy.lab_host import LabHost, command
 from guests.creation import making
 from hosts.models import Host
@@ -21,16 +20,8 @@ MIB = 1024**2
 
 
 @pytest.fixture(autouse=True)
-def _no_warm_children(redis_server: str) -> Iterator[None]:
+def _cold(no_warm_children: None) -> None:
     """Each test begins with no connection."""
-    yield
-    virt.close_all()
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host of the lab."""
-    return lab.hosts[0]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab import volumes as ask
@@ -26,12 +25,6 @@ pytestmark = pytest.mark.lab
 IMAGES = "var/lib/libvirt/images"
 COPIED = 768 * MIB
 SENT = 256 * MIB
-
-
-@pytest.fixture
-def kvm(lab: Lab) -> LabHost:
-    """The first host."""
-    return lab.hosts[0]
 
 
 @pytest.fixture
