@@ -17,7 +17,7 @@ def chosen(guest: Guest, wish: MoveWish) -> tuple[Host, dict[str, Any]]:
     """
     if wish.host is not None:
         return _named(guest, wish)
-    checks = questions.checks([guest], live=wish.mode == LIVE)[guest.pk]
+    checks = questions.checks([guest], live=wish.mode == LIVE, wish=wish)[guest.pk]
     fitting = [check for check in checks if check.ok and not check.host.maintenance]
     if not fitting:
         told = " ".join(_why(check) for check in checks if check.host != guest.host)
@@ -41,7 +41,8 @@ def _named(guest: Guest, wish: MoveWish) -> tuple[Host, dict[str, Any]]:
     if host is None:
         sentence = "There is no such host."
         raise Invalid(sentence, errors={"host": [sentence]})
-    checks = questions.checks([guest], [host], live=wish.mode == LIVE)[guest.pk]
+    live = wish.mode == LIVE
+    checks = questions.checks([guest], [host], live=live, wish=wish)[guest.pk]
     return host, next((predicted(each) for each in checks), {})
 
 
