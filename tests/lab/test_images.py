@@ -318,8 +318,8 @@ def test_copies_are_deleted_only_when_nothing_stands_on_them(
 
 
 @pytest.fixture
-def guest_of(places: list[Place]) -> Iterator[Callable[..., Guest]]:
-    """Makes a guest with a seed's CD on the first host."""
+def guest_of(places: list[Place]) -> Iterator[Callable[..., tuple[Guest, Path]]]:
+    """Makes a guest with a seed's CD on the first host, and says where that lies."""
     here = places[0]
     made: list[UUID] = []
 
