@@ -28,5 +28,6 @@ class GuestsConfig(AppConfig):
             import_module(f"guests.{part}")
         import_module("guests.migration.work")
         import_module("guests.migration.check_work")
+        import_module("guests.migration.check_tasks")
         import_module("guests.draining.leading")
         import_module("guests.draining.services")

@@ -166,6 +166,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "prove-shared": {
+        "task": "migration.prove",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     # A message that waited until the next one was due is worth nothing: it expires.
     "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},
     "forget": {

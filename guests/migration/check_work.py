@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from guests.access import guest as permitted
-from guests.migration import deep
+from guests.migration import deep, proving, suspecting
 from guests.migration.asking import KIND
 from guests.models import Guest
 from hosts.models import Host
@@ -66,3 +66,17 @@ def _line(run: Run, guest: Guest, host: Host) -> dict[str, Any]:
         run.log(f"{host.name}: {reason.message} {reason.fix}")
     reasons = [reason.message for reason in verdict.reasons]
     return told | {"ok": verdict.ok, "storage": verdict.storage, "reasons": reasons}
+
+
+@work(suspecting.KIND, recover=_again)
+def prove_shared(run: Run) -> dict[str, Any]:
+    """Try whether two pools of two hosts are one storage."""
+    suspect = suspecting.Suspect(**run.params)
+    hosts = Host.objects.in_bulk([suspect.host, suspect.other])
+    if len(hosts) < 2:
+        raise NotFound("One of the two hosts was removed meanwhile.")
+    one, other = hosts[suspect.host], hosts[suspect.other]
+    ok = proving.prove(one, other, suspect.pool, suspect.other_pool, suspect.path)
+    word = "is" if ok else "is not"
+    run.say(f"{suspect.path} {word} the same storage on {one.name} and {other.name}.")
+    return {"shared": ok}

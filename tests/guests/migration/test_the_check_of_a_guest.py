@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from guests.migration import known, questions
+from guests.migration import known, questions, suspecting
 from guests.migration.models import Move
 from guests.migration.sides import Reason
 from guests.models import Document, Guest
@@ -309,6 +309,23 @@ def test_checking_now_locks_nothing(
     operation = Operation.objects.get()
     assert operation.guest is None
     assert operation.params["hosts"] == [kvm2.pk]
+
+
+def test_storage_that_looks_shared_is_tried_by_itself_and_once(
+    web: Guest, kvm1: Host, kvm2: Host
+) -> None:
+    assert suspecting.look() == 0
+    path = f"{IMAGES}/web.qcow2"
+    pool = kvm2.pools.get(name="default")
+    Volume.objects.create(pool=pool, name="web.qcow2", key=path, path=path)
+    assert suspecting.look() == 1
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.guest) == ("host.prove-shared", None)
+    assert operation.params["path"] == IMAGES
+    assert suspecting.look() == 0
+    Operation.objects.all().delete()
+    known.keep_proof(kvm1, kvm2, IMAGES, ok=False, sentence="Not seen.")
+    assert suspecting.look() == 0
 
 
 def _to(guest: Guest, host: Host) -> list[questions.Check]:
