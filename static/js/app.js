@@ -19,6 +19,9 @@ for (const module of [times, themes, tabs, actions, menus, rows, copies, search]
 }
 for (const module of [parts, cells, selection, drawer, live]) module.start();
 
+// A form that was refused is gone on with where it is wrong.
+document.querySelector('main [aria-invalid="true"]')?.focus();
+
 if (document.querySelector("[data-charts]")) {
   const { charts } = await import("./charts.js");
   charts.start();

@@ -18,6 +18,8 @@ export const tabs = {
     const nav = document.querySelector("[data-tabs]");
     if (!nav) return;
     show(nav);
+    // The browser jumps to the section of the address, past the head of the page.
+    if (location.hash) addEventListener("load", () => scrollTo(0, 0), { once: true });
     addEventListener("hashchange", () => {
       show(nav);
       scrollTo(0, 0);
