@@ -27,7 +27,11 @@ class GuestsConfig(AppConfig):
         for part in ("cloning.work", "cloning.tasks"):
             import_module(f"guests.{part}")
         import_module("guests.migration.work")
+        import_module("guests.canary.work")
+        import_module("guests.canary.tasks")
         import_module("guests.migration.check_work")
         import_module("guests.migration.check_tasks")
+        import_module("guests.balance.facts")
+        import_module("guests.balance.tasks")
         import_module("guests.draining.leading")
         import_module("guests.draining.services")

@@ -3,12 +3,15 @@
 from django.urls import path
 
 from guests import console_views, overview, views
+from guests.balance.urls import urlpatterns as balance
+from guests.canary.urls import urlpatterns as canary
 from guests.cloning.urls import urlpatterns as cloning
 from guests.creation import views as creation_views
 from guests.draining.urls import urlpatterns as draining
 from guests.hardware.urls import urlpatterns as hardware
 from guests.inside.urls import urlpatterns as inside
 from guests.migration.urls import urlpatterns as migration
+from guests.proof.urls import urlpatterns as proof
 from guests.snapshots.urls import urlpatterns as snapshots
 
 urlpatterns = [
@@ -26,6 +29,9 @@ urlpatterns = [
     *inside,
     *hardware,
     *migration,
+    *proof,
+    *canary,
     *draining,
+    *balance,
     path("guests/<uuid:pk>/<slug:action>/", views.act, name="guest-action"),
 ]

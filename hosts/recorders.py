@@ -12,6 +12,7 @@
 | pools | host, Sequence[PoolFacts] | storage was looked at |
 | networks | host, Sequence[NetworkFacts] | networks were looked at |
 | surroundings | host, Surroundings | what it can do, its devices and filters were looked at |
+| strain | host, Sequence[GuestStrain] | it was measured how much guests wait for CPUs |
 | heard | host's id | it still answers, though it has nothing new to say |
 | connecting | host | a connection is being made for the first time |
 | lost | host, Lost | there is no connection any more, or none could be made |
@@ -38,6 +39,7 @@ KINDS = frozenset(
         "pools",
         "networks",
         "surroundings",
+        "strain",
         "heard",
         "connecting",
         "lost",

@@ -156,6 +156,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "balance": {
+        "task": "balance.look",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
+    "canary": {"task": "canary.look", "schedule": 60, "options": {"expires": 60}},
     "tidy-clones": {
         "task": "cloning.tidy",
         "schedule": 30,

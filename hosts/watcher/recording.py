@@ -21,6 +21,7 @@ from kvmweb.virt.types import (
     NetworksSeen,
     News,
     StorageSeen,
+    StrainSeen,
     SurroundingsSeen,
 )
 
@@ -120,6 +121,9 @@ def _record_part(host: Host, news: News) -> None:
             _networks(host, news)
         case SurroundingsSeen():
             _around(host, news)
+        case StrainSeen():
+            waits = partial(tell, "strain", host, news.guests)
+            _guarded("how much its guests wait", host, waits)
 
 
 def _storage(host: Host, news: StorageSeen) -> None:

@@ -35,6 +35,7 @@ class Right(StrEnum):
     HOST_DEVICES = "host-devices"  # giving a host's devices and directories to a guest
     SEE_HOSTS = "see-hosts"
     MANAGE_HOSTS = "manage-hosts"
+    BALANCE = "balance"  # moving guests so that fewer suffer, and rules about tags
     MANAGE_VOLUMES = "manage-volumes"  # in the pools that are there
     MANAGE_IMAGES = "manage-images"
     MANAGE_POOLS = "manage-pools"  # a pool can be any directory of a host

@@ -26,6 +26,7 @@ from kvmweb.virt.places import Place
 from kvmweb.virt.pulse import Pulse
 from kvmweb.virt.reading import host_facts
 from kvmweb.virt.rounds import Rounds
+from kvmweb.virt.strain import EVERY_S, StrainMeter
 from kvmweb.virt.ticks import PackedTick
 from kvmweb.virt.types import (
     Address,
@@ -33,12 +34,14 @@ from kvmweb.virt.types import (
     DomainState,
     DomainVanished,
     FullLook,
+    GuestStrain,
     Lost,
     NetworkFacts,
     NetworksSeen,
     News,
     PoolFacts,
     StorageSeen,
+    StrainSeen,
     SurroundingsSeen,
     Transport,
 )
@@ -206,6 +209,12 @@ class _Eye:
             self._lost,
             every_s=lambda: _AROUND_S,
         )
+        self._strain: Place[tuple[GuestStrain, ...]] = Place(
+            StrainMeter(side.shared).look,
+            lambda seen: self._teller.tell(StrainSeen(seen)),
+            self._lost,
+            every_s=lambda: EVERY_S,
+        )
         self._pulse = Pulse(
             side.own,
             self._tell_tick,
@@ -223,7 +232,7 @@ class _Eye:
             self._stay()
         finally:
             self._ended.set()
-            places = (self._storage, self._networks, self._around)
+            places = (self._storage, self._networks, self._around, self._strain)
             for part in (self._pulse, self._picture, *places):
                 part.end()
         if self._error is not None:
@@ -303,6 +312,7 @@ class _Eye:
             self._first_look()
             self._pulse.start()
             self._around.start()  # seconds, where libvirt tries its QEMU first
+            self._strain.start()
             full_look_at = time.monotonic() + self._full_look_s
             for rounds in itertools.count(1):
                 if self._ended.wait(self._rounds.pause_s):

@@ -351,6 +351,22 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestStrain:
+    """How much of the time a guest's vCPUs waited, lately."""
+
+    uuid: UUID
+    delay_percent: float  # ready to run, and no CPU of the host was free
+    wait_percent: float  # for disks and events; idle vCPUs, too
+
+
+@dataclass(frozen=True, slots=True)
+class StrainSeen:
+    """How much all guests of the host wait for CPUs."""
+
+    guests: tuple[GuestStrain, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The connection ended or was never made; the eye is about to end."""
 
@@ -366,6 +382,7 @@ News = (
     | StorageSeen
     | NetworksSeen
     | SurroundingsSeen
+    | StrainSeen
     | Tick
     | Lost
 )

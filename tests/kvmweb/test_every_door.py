@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
+from guests.balance.models import PlacementRule
 from guests.images.models import Image
 from guests.models import Guest
 from guests.snapshots.models import Snapshot
@@ -110,11 +111,14 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "target": "vda",
         "device": "pci_0000_00_02_0",
         "number": 1,
+        "rule": PlacementRule.objects.create(tag="db", kind="apart").pk,
     }
 
 
 IDS = {
     "host_id": "host",
+    "source_id": "host",
+    "target_id": "host",
     "pool_id": "pool",
     "volume_id": "volume",
     "network_id": "network",
@@ -129,6 +133,7 @@ IDS = {
     "target": "target",
     "device": "device",
     "number": "number",
+    "rule_id": "rule",
 }
 PAGES = {
     "/hosts/": "host",
