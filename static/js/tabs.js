@@ -19,7 +19,8 @@ export const tabs = {
     if (!nav) return;
     show(nav);
     // The browser jumps to the section of the address, past the head of the page.
-    if (location.hash) addEventListener("load", () => scrollTo(0, 0), { once: true });
+    const back = () => requestAnimationFrame(() => scrollTo(0, 0));
+    if (location.hash) addEventListener("load", () => setTimeout(back), { once: true });
     addEventListener("hashchange", () => {
       show(nav);
       scrollTo(0, 0);
