@@ -10,7 +10,7 @@ from guests.migration import ladder
 from guests.migration.wishes import OFFLINE, MoveWish
 
 MIB = 1024**2
-SETUP_S = 0.6  # both libvirts talk, QEMU starts on the other side, and ends here
+SETUP_S = 0.6  # both libvirts talk, QEMU starts over there, the switch, the end here
 STANDSTILL_MS = 60  # the devices' state and the switch itself, with nothing to send
 UNKNOWN_BYTES_S = 110 * MIB  # a gigabit; until a pair has been measured
 _FULLEST = 0.95  # of a link that pages may fill before it never ends
@@ -71,7 +71,7 @@ def estimate(load: Load, link: Link, wish: MoveWish | None = None) -> Estimate:
     total_s = link.setup_s + disks_s + course.seconds
     standing_ms = link.standstill_ms + course.standing_s * 1000
     return Estimate(
-        seconds=round(total_s + link.standstill_ms / 1000, 2),
+        seconds=round(total_s, 2),
         downtime_ms=round(standing_ms),
         bytes=load.disk_bytes + round(course.sent),
         converges=course.converges and load.disk_dirty_bytes_s < rate * _FULLEST,

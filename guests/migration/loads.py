@@ -42,9 +42,12 @@ class Loads:
 def _used(
     pace: Pace | None, move: Move | None, sample: GuestSample | None
 ) -> int | None:
-    """What was sent the last time and not twice; else what its host has in use for it."""
-    if move and move.transferred_bytes and (move.iterations or 0) <= 2:
-        return move.transferred_bytes
+    """What was sent the last time, but twice; else what its host has in use for it."""
+    if move and move.transferred_bytes:
+        rounds = max((move.iterations or 1) - 1, 0)
+        again = (move.dirty_bytes_s or 0) * (move.total_ms or 0) // 1000
+        least = move.transferred_bytes // (1 + rounds)
+        return max(move.transferred_bytes - again, least)
     if pace and pace.used_bytes is not None:
         return pace.used_bytes
     return sample.memory_host_bytes if sample else None
