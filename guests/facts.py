@@ -4,7 +4,7 @@ The only writer of fact columns. A guest has one home, whatever comes in whateve
 further hosts with the same UUID are twins, each with all it would need to be the home.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from guests.book import Book, announce
+from guests.canary.models import Canary
 from guests.models import Guest, Twin
 from hosts.models import Host
 from hosts.recorders import recorder
@@ -27,6 +28,8 @@ def record_look(
     A few queries for any number of domains.
     """
     told = {each.uuid: each for each in domains}
+    for canary in _canaries(told):
+        del told[canary]
     with transaction.atomic():
         known = _known_at(host) if complete else set()
         book = Book(host, known | set(told))
@@ -40,6 +43,8 @@ def record_look(
 @recorder("domain")
 def record_domain(host: Host, facts: DomainFacts, event: str) -> None:
     """Make one guest's row say what its host has now; `event` is what woke us."""
+    if _canaries([facts.uuid]):
+        return
     with transaction.atomic():
         book = Book(host, {facts.uuid})
         book.see(facts, event)
@@ -91,6 +96,12 @@ def host_removed(host: Host) -> None:
         for uuid in uuids:
             book.miss(uuid, f"{host.name} was removed from kvmweb")
         book.write()
+
+
+def _canaries(uuids: Collection[UUID]) -> list[UUID]:
+    """Those that are no guests: canaries that are out, or were lately. One query."""
+    rows = Canary.objects.values_list("pk", flat=True)
+    return [uuid for uuid in rows if uuid in uuids]
 
 
 def _known_at(host: Host) -> set[UUID]:

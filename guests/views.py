@@ -20,6 +20,7 @@ from guests.forms import DeleteForm, EditForm
 from guests.hardware import details, versions
 from guests.inside.queries import inside
 from guests.models import Guest
+from guests.proof.queries import of_guest as moves_of
 from guests.queries import Filters
 from guests.snapshots import queries as snapshots
 from guests.snapshots.services import BLOCKS_MIGRATION
@@ -67,6 +68,7 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
         "revisions": reading.versions(guest, request.user),
         "snapshots": snapshots.tree(guest),
         "snapshots_block": BLOCKS_MIGRATION,
+        "proof_moves": moves_of(guest) if may(request.user, Right.SEE_HOSTS) else [],
         "happenings": reading.happenings(guest, request.user),
         "hardware": details.details(details.definition(guest)) if sees_xml else None,
         "pending": versions.pending_of(guest) if sees_xml and guest.differs else None,

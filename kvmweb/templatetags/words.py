@@ -126,6 +126,24 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def seconds(number: Number) -> str:
+    """Short times: 1.234 → "1.2 s"; from two minutes on as `duration` says them."""
+    known = _known(number)
+    if known is None:
+        return NOTHING
+    return f"{known:.1f} s" if known < 120 else duration(known)
+
+
+@register.filter
+def milliseconds(number: Number) -> str:
+    """83 → "83 ms", 2345 → "2.3 s"."""
+    known = _known(number)
+    if known is None:
+        return NOTHING
+    return f"{known:.0f} ms" if known < 1000 else seconds(known / 1000)
+
+
+@register.filter
 def took(started: datetime | None, ended: datetime | None = None) -> str:
     """How long it lasted, up to now when it has not ended."""
     if not started:

@@ -11,7 +11,7 @@ const REFRESH_MS = 60000;
 class Charts {
   constructor(root) {
     this.root = root;
-    this.range = "1h";
+    this.range = root.dataset.range ?? "1h";
     this.plots = [...root.querySelectorAll("[data-chart]")].map((section) => ({
       section,
       plot: PLOTS[section.dataset.chart],

@@ -52,6 +52,24 @@ export const PLOTS = {
     factor: 8,
     least: 1000,
   },
+  "move-seconds": {
+    series: [
+      { name: "seconds", label: "Measured", points: true },
+      { name: "predicted_seconds", label: "Foretold", dashed: true, points: true },
+    ],
+    say: (number) => (number === null ? "–" : `${Number(number.toFixed(1))} s`),
+    steps: DECIMAL_STEPS,
+    least: 1,
+  },
+  "move-downtime": {
+    series: [
+      { name: "downtime_ms", label: "Measured", points: true },
+      { name: "predicted_downtime_ms", label: "Foretold", dashed: true, points: true },
+    ],
+    say: (number) => (number === null ? "–" : `${Math.round(number)} ms`),
+    steps: DECIMAL_STEPS,
+    least: 100,
+  },
 };
 
 /** A colour of the style sheet, as a canvas wants it. */
@@ -64,14 +82,14 @@ function colour(name) {
   return found;
 }
 
-function line({ label, area, dashed }, say) {
+function line({ label, area, dashed, points = false }, say) {
   return {
     label,
     stroke: colour(dashed ? "series-2" : "series-1"),
     fill: area ? colour("fill-1") : undefined,
     width: 1.5,
     dash: dashed ? [6, 4] : undefined,
-    points: { show: false },
+    points: { show: points },
     spanGaps: false,
     value: (_, number) => say(number),
   };

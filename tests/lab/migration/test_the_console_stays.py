@@ -1,0 +1,134 @@
+"""A person types at a screen and at a serial port while the guest moves: a pause, no break."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from deploy.lab import Lab
+from deploy.lab_host import LabHost
+from deploy.product import Product
+from tests.browser.conftest import FLAGS, sign_in
+from tests.lab.migration.ground import homes
+from tests.waiting import until
+
+pytestmark = pytest.mark.lab
+Mover = Callable[..., str]
+BACK_S = 2.5  # a screen is there again after the switch
+
+
+class Port:
+    """A serial port over a WebSocket, read all the time."""
+
+    def __init__(self, product: Product, uuid: str) -> None:
+        self._until_left = ExitStack()
+        opening = connect(
+            _ticket(product, uuid, "serial")["websocket_url"],
+            subprotocols=[Subprotocol("binary")],
+            compression=None,
+        )
+        self._socket: ClientConnection = self._until_left.enter_context(opening)
+        self.said = b""
+        self.ended = False
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def type(self, text: str) -> None:
+        self._socket.send(text.encode())
+
+    def has_said(self, text: str) -> bool:
+        return text.encode() in self.said
+
+    def close(self) -> None:
+        self._until_left.close()
+        self._reader.join(10)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self.said += self._socket.recv(decode=False)
+        except ConnectionClosed:
+            self.ended = True
+
+
+@pytest.fixture
+def port_of(moving_product: Product) -> Iterator[Callable[[str], Port]]:
+    """Opens a guest's serial port, with a shell that answers."""
+    opened: list[Port] = []
+
+    def make(uuid: str) -> Port:
+        port = Port(moving_product, uuid)
+        opened.append(port)
+
+        def answers() -> bool:
+            port.type("echo $((6*7))\n")
+            return port.has_said("\n42")
+
+        until(answers, 40, pause=0.5)
+        return port
+
+    yield make
+    for port in opened:
+        port.close()
+
+
+@pytest.fixture
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=FLAGS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(moving_product: Product, chromium: Browser) -> Iterator[Page]:
+    """A signed-in person's browser."""
+    context = chromium.new_context(base_url=moving_product.url)
+    page = context.new_page()
+    sign_in(page)
+    yield page
+    context.close()
+
+
+def _ticket(product: Product, uuid: str, kind: str) -> dict[str, Any]:
+    said = product.call("POST", f"guests/{uuid}/console/", {"kind": kind})
+    assert said.status == 200, said.body
+    return dict(said.body)
+
+
+def _by_virsh(source: LabHost, target: LabHost, uuid: str) -> None:
+    source.virsh(
+        *("migrate", uuid, f"qemu+tcp://{target.address}/system"),
+        *("--live", "--p2p", "--persistent", "--undefinesource"),
+        *("--migrateuri", f"tcp://{target.address}"),
+    )
+
+
+def test_a_serial_port_goes_along_with_a_move_made_by_virsh(
+    lab3: Lab, moving_product: Product, mover: Mover, port_of: Callable[[str], Port]
+) -> None:
+    uuid = mover("serial-goes")
+    port = port_of(uuid)
+    here, there, _ = lab3.hosts
+
+    _by_virsh(here, there, uuid)
+    done = time.monotonic()
+
+    def answers() -> bool:
+        port.type("echo there-$((40+2))\n")
+        return port.has_said("\nthere-42")
+
+    until(answers, 10, pause=0.05)
+    took = time.monotonic() - done
+    assert not port.ended
+    assert homes(lab3, uuid) == {there.name: "running"}
+    assert took < BACK_S, took
