@@ -12,7 +12,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import clone, console, create, events, pages, upload, watcher
+from bench import (
+    clone,
+    console,
+    create,
+    drain,
+    events,
+    pages,
+    placement,
+    upload,
+    watcher,
+)
 from bench.figures import Figure, as_json
 
 PARTS: dict[str, Callable[[Path], list[Figure]]] = {
@@ -23,6 +33,8 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "create": create.measure,
     "upload": upload.measure,
     "clone": clone.measure,
+    "drain": drain.measure,
+    "placement": placement.measure,
 }
 
 

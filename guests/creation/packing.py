@@ -6,8 +6,10 @@ the top of it.
 """
 
 import heapq
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from typing import Any
 
 from guests.creation.filters import against, homes_of
 from guests.creation.placement import rank
@@ -15,6 +17,11 @@ from guests.creation.places import Need, Room, pools_for
 
 Rank = tuple[int, int, float, str]
 _Entry = tuple[Rank, int, int]  # its rank, the host, and how often it was changed then
+
+
+_SHAPE = attrgetter(
+    *(each.name for each in fields(Need) if each.name not in {"name", "hosts"})
+)
 
 
 @dataclass(slots=True)
@@ -31,9 +38,9 @@ class Board:
     def __init__(self, rooms: Iterable[Room]) -> None:
         self.rooms = {room.id: room for room in rooms}
         self._changes = dict.fromkeys(self.rooms, 0)
-        self._shapes: dict[Need, _Shape] = {}
+        self._shapes: dict[Any, _Shape] = {}
 
-    def place(self, need: Need, among: frozenset[int] | None = None) -> Room | None:
+    def place(self, need: Need, among: Container[int] | None = None) -> Room | None:
         """Put it on the best host of `among` (None: of all); that host as it was before.
 
         None, and nothing is changed, when it fits nowhere.
@@ -43,14 +50,15 @@ class Board:
             self._put(need, found)
         return found
 
-    def best(self, need: Need, among: frozenset[int] | None = None) -> Room | None:
+    def best(self, need: Need, among: Container[int] | None = None) -> Room | None:
         """Where `place` would put it."""
         if need.keep:
             return self._by_rules(need, among)
-        anonymous = replace(need, name="", hosts=None)
-        shape = self._shapes.get(anonymous)
+        key = _SHAPE(need)
+        shape = self._shapes.get(key)
         if shape is None:
-            shape = self._shapes[anonymous] = self._shape(anonymous)
+            shape = self._shape(replace(need, name="", hosts=None))
+            self._shapes[key] = shape
         aside: list[_Entry] = []
         found = None
         while shape.heap and found is None:
@@ -97,14 +105,14 @@ class Board:
     def _entry(self, need: Need, room: Room) -> _Entry:
         return rank(need, room, {}), room.id, self._changes[room.id]
 
-    def _allowed(self, need: Need, room: Room, among: frozenset[int] | None) -> bool:
+    def _allowed(self, need: Need, room: Room, among: Container[int] | None) -> bool:
         return (
             (among is None or room.id in among)
             and (need.hosts is None or room.id in need.hosts)
             and need.name not in room.names
         )
 
-    def _by_rules(self, need: Need, among: frozenset[int] | None) -> Room | None:
+    def _by_rules(self, need: Need, among: Container[int] | None) -> Room | None:
         """Rules can make a host better, too: all of them are looked at."""
         homes = homes_of(need, self.rooms.values())
         fitting = [

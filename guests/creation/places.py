@@ -155,12 +155,13 @@ def fits_pool(disk: DiskNeed, pool: RoomPool) -> str:
 def pools_for(need: Need, room: Room) -> list[int] | None:
     """A pool for each disk, all of them together; None when one finds none."""
     found, left = [], room.pools
-    for disk in need.disks:
+    for number, disk in enumerate(need.disks, 1):
         pool = pool_for(disk, left)
         if pool is None:
             return None
         found.append(pool.id)
-        left = filled(left, [pool.id], [disk])
+        if number < len(need.disks):
+            left = filled(left, [pool.id], [disk])
     return found
 
 

@@ -124,12 +124,16 @@ def _hardest_first(each: Traveller) -> tuple[int, int, str, str]:
 
 def _placed(each: Traveller, board: Board) -> PlannedMove | None:
     """By the cheap way where there is one with room; else its disks are copied."""
-    cheap = {it.host: it for it in each.offers if it.storage in _CHEAP}
-    dear = {it.host: it for it in each.offers if it.storage not in _CHEAP}
-    for offers, need in ((cheap, replace(each.need, disks=())), (dear, each.need)):
-        room = board.place(need, frozenset(offers)) if offers else None
-        if room is not None:
-            return _move(each, room, offers[room.id], len(offers))
+    cheap: dict[int, Offer] = {}
+    dear: dict[int, Offer] = {}
+    for offer in each.offers:
+        (cheap if offer.storage in _CHEAP else dear)[offer.host] = offer
+    if cheap:
+        need = replace(each.need, disks=()) if each.need.disks else each.need
+        if (room := board.place(need, cheap)) is not None:
+            return _move(each, room, cheap[room.id], len(cheap))
+    if dear and (room := board.place(each.need, dear)) is not None:
+        return _move(each, room, dear[room.id], len(dear))
     return None
 
 

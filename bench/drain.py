@@ -1,0 +1,120 @@
+"""A host is emptied of eight guests, against virsh that moves one after the other."""
+
+import statistics
+import time
+from pathlib import Path
+
+from bench.figures import Figure, spread
+from bench.ground import lab_and_product, until
+from deploy.lab_host import LabHost
+from deploy.product import Product
+
+COUNT, MEMORY_MIB, ROUNDS = 8, 128, 5
+_LIMIT = 0.8
+_ENDED = {"succeeded", "failed", "cancelled"}
+
+
+def measure(place: Path) -> list[Figure]:
+    """From the click to all of them running elsewhere, in turn with virsh."""
+    with lab_and_product(place, hosts=3) as (lab, product):
+        first, *others = lab.hosts
+        guests = [
+            str(first.define_demo(f"drain-{n}", MEMORY_MIB, network=""))
+            for n in range(COUNT)
+        ]
+        _all_seen(product, guests, first.name)
+        time.sleep(10)  # they boot, and are quiet then
+        _by_api(product, first)  # warms both
+        _home(product, first, guests)
+        ours, theirs = [], []
+        for _ in range(ROUNDS):  # in turn, for a machine's speed drifts
+            ours.append(_by_api(product, first))
+            _home(product, first, guests)
+            theirs.append(_by_virsh(first, others, guests))
+            _back(product, first, others, guests)
+    return [
+        Figure(
+            f"drain of {COUNT} guests, against virsh one after the other",
+            statistics.median(ours) / statistics.median(theirs),
+            "×",
+            _LIMIT,
+            behind=spread("drain_s", ours) | spread("virsh_s", theirs),
+        )
+    ]
+
+
+def _by_api(product: Product, host: LabHost) -> float:
+    begun = time.perf_counter()
+    body = {"enabled": True, "evacuate": True}
+    said = product.call("POST", f"hosts/{_id(product, host)}/maintenance/", body)
+    _succeeded(product, said.body)
+    taken = time.perf_counter() - begun
+    product.call("POST", f"hosts/{_id(product, host)}/maintenance/", {"enabled": False})
+    return taken
+
+
+def _home(product: Product, host: LabHost, guests: list[str]) -> None:
+    said = product.call("POST", f"hosts/{_id(product, host)}/bring-home/", {})
+    _succeeded(product, said.body)
+    _all_seen(product, guests, host.name)
+
+
+def _by_virsh(host: LabHost, others: list[LabHost], guests: list[str]) -> float:
+    begun = time.perf_counter()
+    for number, uuid in enumerate(guests):
+        _virsh(host, others[number % len(others)], uuid)
+    return time.perf_counter() - begun
+
+
+def _back(
+    product: Product, host: LabHost, others: list[LabHost], guests: list[str]
+) -> None:
+    for number, uuid in enumerate(guests):
+        _virsh(others[number % len(others)], host, uuid)
+    _all_seen(product, guests, host.name)
+
+
+def _virsh(source: LabHost, target: LabHost, uuid: str) -> None:
+    source.virsh(
+        "migrate",
+        "--live",
+        "--p2p",
+        "--persistent",
+        "--undefinesource",
+        "--auto-converge",
+        "--domain",
+        uuid,
+        "--desturi",
+        f"qemu+tcp://{target.address}/system",
+        "--migrateuri",
+        f"tcp://{target.address}",
+    )
+
+
+def _succeeded(product: Product, operation: dict[str, str]) -> None:
+    path = f"operations/{operation['id']}/"
+    until(lambda: product.call("GET", path).body["state"] in _ENDED, 120, pause=0.02)
+    found = product.call("GET", path).body
+    if found["state"] != "succeeded":
+        raise RuntimeError(f"{found['kind']} ended so: {found['message']}")
+
+
+def _all_seen(product: Product, guests: list[str], name: str) -> None:
+    def there() -> bool:
+        rows = [product.call("GET", f"guests/{uuid}/") for uuid in guests]
+        return all(
+            row.status == 200
+            and row.body["host_name"] == name
+            and row.body["state"] == "running"
+            and row.body["active_operation"] is None
+            for row in rows
+        )
+
+    until(there, 60, pause=0.1)
+
+
+def _id(product: Product, host: LabHost) -> int:
+    for each in product.call("GET", "hosts/").body["items"]:
+        if each["name"] == host.name:
+            return int(each["id"])
+    raise RuntimeError(f"{host.name} is not known.")
