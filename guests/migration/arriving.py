@@ -61,7 +61,11 @@ def arrived(
     carrying.whole(journey)
     completed = _brought_along(journey)
     left = carrying.leave(journey) if journey.notes.disks else []
-    measured = records.measured(completed, watched.last, watched.dirty_bytes_s)
+    measured = (
+        records.measured(completed, watched.last, watched.dirty_bytes_s)
+        if journey.notes.live
+        else records.carried(journey)
+    )
     verb = _verb(journey)
     took = f" in {measured.total_ms / 1000:.1f} s" if measured.total_ms else ""
     still = (

@@ -107,7 +107,7 @@ def leave(journey: Journey) -> list[str]:
     for disk in journey.notes.disks:
         try:
             sharing = Sharing(journey.source, [disk.source])
-            _need_unused(sharing, disk)
+            _need_unused(journey, sharing, disk)
             with connection.connect(journey.here) as here:
                 here.run(storage.delete_volume, disk.source)
         except NotFound:
@@ -169,7 +169,10 @@ def _sent(journey: Journey, disk: CopiedDisk, before: int, total: int) -> None:
     run = journey.run
     run.check_cancelled()
 
+    sent = journey.notes.sent_bytes
+
     def told(count: int) -> None:
+        journey.notes.sent_bytes = sent + count
         done = (before + min(count, disk.capacity_bytes)) / total
         run.progress(_MADE_TO + 0.8 * done, f"copying {disk.name}")
 
@@ -220,13 +223,16 @@ def _made_alone(journey: Journey, disk: CopiedDisk) -> str:
     return passing.copied(run, child, lambda: None).path
 
 
-def _need_unused(sharing: Sharing, disk: CopiedDisk) -> None:
+def _need_unused(journey: Journey, sharing: Sharing, disk: CopiedDisk) -> None:
     """Nothing. Raises Conflict when another guest or volume needs the old disk.
 
-    Rows may still show the guest itself there; its host knows better.
+    Rows may still show the guest itself there; its host knows better. The target is not
+    asked: what lies there under the same path was seen to be another file.
     """
     sharing.need_answers()
     for host in sharing.hosts():
+        if host == journey.target:
+            continue
         with connection.connect(address_of(host)) as there:
             users = there.run(storage.users_of, (disk.source,))[disk.source]
             above = there.run(storage.standing_on, (disk.source,))

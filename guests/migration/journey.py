@@ -39,6 +39,7 @@ class Notes:
     persistent: bool = True
     autostart: bool = False
     disks: list[CopiedDisk] = field(default_factory=list)  # made, or about to be
+    sent_bytes: int = 0  # of the disks of a guest that is off
     snapshots: str = ""  # sealed records, taken off the source
 
 

@@ -10,6 +10,7 @@ from guests.migration.aftermath import Unheard, Where, ask, settled
 from guests.migration.arriving import arrived, concluded, recorded, undo, undone
 from guests.migration.journey import Journey
 from guests.migration.monitor import Watched
+from guests.migration.sides import Verdict
 from guests.migration.wishes import LIVE, OFFLINE
 from guests.models import Guest
 from kvmweb.errors import AppError, Conflict, HostTimeout, NotFound
@@ -21,6 +22,9 @@ from kvmweb.virt.migration_jobs import Trip, carry, watch
 from kvmweb.virt.migration_luggage import Luggage
 from kvmweb.virt.xml.moved import moved
 
+_ROWS_S = 6.0  # how long what a host has already is waited for in the rows
+_AGAIN_S = 0.3
+
 
 def move(run: Run) -> dict[str, Any]:
     """Bring the guest of this operation to its target.
@@ -30,29 +34,27 @@ def move(run: Run) -> dict[str, Any]:
     journey = Journey(run)
     journey.need_both()
     found = _found(journey)
-    copied, storage, shared = _means(journey)
     with connection.connect(journey.here) as here:
         luggage = here.run(migration_luggage.pack, journey.guest)
-    _need_movable(journey, found, luggage, copied)
-    records.begin(journey, storage)
+    means = _means(journey, luggage)
+    _need_movable(journey, found, luggage, means)
+    records.begin(journey, means.storage)
     with recorded(journey):
-        result = _moved(journey, luggage, copied, shared=shared)
+        result = _moved(journey, luggage, means)
     _taken_up(journey, result)
     return result
 
 
-def _moved(
-    journey: Journey, luggage: Luggage, copied: tuple[str, ...], *, shared: bool
-) -> dict[str, Any]:
+def _moved(journey: Journey, luggage: Luggage, means: Verdict) -> dict[str, Any]:
     with undone(journey):
-        carrying.plan(journey, luggage, copied)
+        carrying.plan(journey, luggage, means.copied)
         carrying.make(journey)
         carrying.lay_aside(journey)
         if not journey.notes.live:
             carrying.send(journey)
     if not journey.notes.live:
         return _offline(journey, luggage)
-    return _live(journey, luggage, shared=shared)
+    return _live(journey, luggage, shared=bool(means.shared))
 
 
 def recover(run: Run) -> Recovery:
@@ -113,23 +115,38 @@ def _found(journey: Journey) -> Whereabouts:
     return found
 
 
-def _means(journey: Journey) -> tuple[tuple[str, ...], str, bool]:
-    """Which disks are copied, what that is called, and whether others are shared.
+def _means(journey: Journey, luggage: Luggage) -> Verdict:
+    """By which means it goes there. Raises Conflict with every reason why it may not.
 
-    Raises Conflict with every reason why it may not move.
+    Rows may be a moment behind its host, so that each of its disks is in there is seen to.
     """
     journey.run.progress(0.01, "asking both hosts")
-    guest = Guest.objects.select_related("host").filter(pk=journey.guest).first()
-    if guest is None:
-        raise NotFound(f"{journey.name} is not known any more.")
-    verdict = questions.deep(
-        journey.run, guest, journey.target, live=journey.notes.live
-    )
-    if not verdict.ok:
-        told = " ".join(
-            f"{each.message} {each.fix}".strip() for each in verdict.reasons
-        )
-        raise Conflict(f"{journey.name} cannot move to {journey.target.name}. {told}")
+    name, target = journey.name, journey.target
+    disks = {disk.target for disk in luggage.disks}
+    until = time.monotonic() + _ROWS_S
+    while True:
+        guest = Guest.objects.select_related("host").filter(pk=journey.guest).first()
+        if guest is None:
+            raise NotFound(f"{name} is not known any more.")
+        verdict = questions.deep(journey.run, guest, target, live=journey.notes.live)
+        if not verdict.ok:
+            told = " ".join(f"{it.message} {it.fix}".strip() for it in verdict.reasons)
+            raise Conflict(f"{name} cannot move to {target.name}. {told}")
+        unknown = disks - {*verdict.copied, *verdict.shared}
+        if not unknown:
+            _need_wished(journey, verdict)
+            return verdict
+        if time.monotonic() > until:
+            raise Conflict(
+                f"{', '.join(sorted(unknown))} of {name} was plugged in just now, and it "
+                "is not known yet where it lies.",
+                hint="Try again in a moment.",
+            )
+        time.sleep(_AGAIN_S)
+
+
+def _need_wished(journey: Journey, verdict: Verdict) -> None:
+    """Nothing. Raises Conflict when its disks cannot go along as somebody wished."""
     if journey.wish.storage == "copy" and verdict.shared:
         raise Conflict(
             f"{', '.join(verdict.shared)} of {journey.name} lies on storage that both "
@@ -141,11 +158,10 @@ def _means(journey: Journey) -> tuple[tuple[str, ...], str, bool]:
             "hosts are known to see.",
             hint="Have its disks copied.",
         )
-    return verdict.copied, verdict.storage, bool(verdict.shared)
 
 
 def _need_movable(
-    journey: Journey, found: Whereabouts, luggage: Luggage, copied: tuple[str, ...]
+    journey: Journey, found: Whereabouts, luggage: Luggage, means: Verdict
 ) -> None:
     """Nothing. Raises Conflict for what no move can bring along."""
     name = journey.name
@@ -154,7 +170,7 @@ def _need_movable(
             f"{name} is saved: its memory lies on {journey.source.name} alone.",
             hint="Start it, then move it live.",
         )
-    if found.snapshots and copied:
+    if found.snapshots and means.copied:
         raise Conflict(
             f"{name} has snapshots, and a copy of its disks would lose them.",
             hint="Delete them first, or move it on storage that both hosts see.",

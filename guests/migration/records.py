@@ -81,3 +81,13 @@ def measured(
         dirty_bytes_s=dirty_bytes_s or None,
         iterations=job.iteration or (last.iteration if last else None),
     )
+
+
+def carried(journey: Journey) -> Measured:
+    """What the move of a guest took that was off: it had nothing to stand still."""
+    begun = journey.run.operation.started_at or timezone.now()
+    return Measured(
+        total_ms=int((timezone.now() - begun).total_seconds() * 1000),
+        downtime_ms=0,
+        transferred_bytes=journey.notes.sent_bytes,
+    )

@@ -35,7 +35,7 @@ def copy(
         download = Download(source_path, str(socket))
         giver = connection.spawn(transfer.push, address_of(source), download)
         try:
-            passing.carried(run, giver, progress)
+            progress(passing.carried(run, giver, progress))
             passing.carried(run, taker)
         except HostError:
             if taker.channel.poll(_REASON_S):  # the end that broke first says why

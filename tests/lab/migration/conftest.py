@@ -12,7 +12,7 @@ from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab.migration.ground import added
-from tests.scene import seen, states_of_hosts
+from tests.scene import guest, seen, states_of_hosts
 from tests.waiting import until
 
 Mover = Callable[..., str]
@@ -64,6 +64,8 @@ def mover(lab3: Lab, moving_product: Product) -> Iterator[Mover]:
         if running:
             host.virsh("start", uuid)
         seen(moving_product, uuid, "running" if running else "shutoff", 30)
+        count = sum(1 for size_mib in disks.values() if size_mib)
+        until(lambda: len(guest(moving_product, uuid)["disks"]) >= count)
         return uuid
 
     yield make

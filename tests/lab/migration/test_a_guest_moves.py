@@ -94,8 +94,8 @@ def test_disks_are_copied_while_it_writes_to_them(
         shell.booted()
         inside = shell.say("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum /dev/vda")
     assert _md5(copy) == inside.split()[0]
-    until(lambda: not (here.root / _IMAGES / "writer-vdc.qcow2").exists(), 10)
-    assert operation["result"]["left"] == []
+    assert operation["result"]["left"] == [], operation["log"]
+    assert not (here.root / _IMAGES / "writer-vdc.qcow2").exists()
 
 
 def test_who_is_off_goes_with_its_disks(
@@ -133,8 +133,9 @@ def test_a_disk_that_stands_on_another_stands_alone_there(
     before = _md5(base)
     for wish in ({"mode": "offline"}, {}):
         target = there if wish else here
-        moved(moving_product, uuid, target, **wish)
+        operation = moved(moving_product, uuid, target, **wish)
         copy = target.root / _IMAGES / "layered-vdc.qcow2"
+        assert copy.exists(), str(operation)
         assert _md5(copy) == before
         assert "backing" not in target.run(
             "qemu-img", "info", "-U", f"/{_IMAGES}/{copy.name}"
