@@ -2,6 +2,7 @@
 import { actions } from "./actions.js";
 import { cells } from "./cells.js";
 import { copies } from "./copies.js";
+import { dragging } from "./dragging.js";
 import { drawer } from "./drawer.js";
 import { live } from "./live.js";
 import { menus } from "./menus.js";
@@ -17,7 +18,7 @@ import { times } from "./times.js";
 for (const module of [times, themes, tabs, actions, menus, rows, copies, search]) {
   module.start();
 }
-for (const module of [parts, cells, selection, drawer, live]) module.start();
+for (const module of [parts, cells, selection, drawer, dragging, live]) module.start();
 
 // A form that was refused is gone on with where it is wrong.
 document.querySelector('main [aria-invalid="true"]')?.focus();

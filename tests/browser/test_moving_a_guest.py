@@ -112,3 +112,24 @@ def test_every_guest_stands_with_every_host(
     expect(row.get_by_text("is here")).to_have_count(1)
     row.get_by_role("link", name="traveller").click()
     expect(page).to_have_url(re.compile(f"/guests/{web}/move/"))
+
+
+def test_a_guest_that_is_dropped_on_a_host_opens_the_move_to_it(
+    open_page: Callable[..., Page], pair: Lab, web: str
+) -> None:
+    there = pair.hosts[1]
+    page = open_page("/guests/?search=traveller")
+    name = page.locator(f"tr[data-guest='{web}'] a.name")
+    expect(name).to_be_visible()
+    place = name.bounding_box()
+    assert place
+    page.mouse.move(place["x"] + 5, place["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 60, place["y"] + 60, steps=5)
+    target = page.locator(f"[data-drop-host='{there.name}']")
+    expect(target).to_be_visible()
+    target.hover()
+    target.hover()
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(f"/guests/{web}/move/#to-{there.name}"))
+    expect(page.locator(f"#to-{there.name}")).to_contain_text("It can go there")
