@@ -153,22 +153,14 @@ def _pull(run: Run, far: Far, path: str) -> None:
             continue
         for disk in Domain.parse(text).disks:
             if disk.file == path:
-                _pull_disk(run, far, disk, live=live)
+                _pull_disk(far, disk, live=live)
 
 
-def _pull_disk(run: Run, far: Far, disk: Disk, *, live: bool) -> None:
-    """The whole drive where that can be; else the CD comes out of it."""
-    if not (live and disk.bus in {"sata", "ide"}):
-        try:
-            xml = str(disk)
-            far.run(changes.detach_device, xml, live=live, config=not live)
-        except changes.Refused as error:
-            run.log(f"{error.detail} So only the CD is taken out.")
-        else:
-            return
+def _pull_disk(far: Far, disk: Disk, *, live: bool) -> None:
+    """The CD comes out; its drive stays, for the next CD, which may come while it runs."""
     empty = Disk.make(type="file", device="cdrom", driver="qemu", format="raw")
     empty.target, empty.bus, empty.readonly = disk.target, disk.bus, True
-    far.run(changes.update_device, str(empty), live=True, config=False, force=True)
+    far.run(changes.update_device, str(empty), live=live, config=not live, force=True)
 
 
 def _delete(run: Run, host: Host, path: str) -> None:
