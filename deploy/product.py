@@ -23,7 +23,7 @@ from typing import Any, Self
 from deploy.places import ROOT
 
 PASSWORD = "correct-horse-battery"  # noqa: S105  of a product that lives for minutes
-_START_S = 60
+_START_S = 180
 _STOP_S = 10
 
 

@@ -43,7 +43,7 @@ def ask(product: Product, uuid: UUID | str, action: str, **headers: str) -> Repl
     return product.call("POST", f"guests/{uuid}/{action}/", headers=headers)
 
 
-def ended(product: Product, operation: str, seconds: float = 60) -> dict[str, Any]:
+def ended(product: Product, operation: str, seconds: float = 120) -> dict[str, Any]:
     """The operation, once it has ended."""
     until(
         lambda: (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def until(
-    true: Callable[[], object], seconds: float = 30, pause: float = 0.1, why: str = ""
+    true: Callable[[], object], seconds: float = 60, pause: float = 0.1, why: str = ""
 ) -> float:
     """Seconds it took to become true. Raises AssertionError after so many."""
     begun = time.monotonic()

@@ -24,7 +24,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 15000
+WAIT_MS = 30000
 expect.set_options(timeout=WAIT_MS)
 
 

@@ -113,7 +113,7 @@ def test_it_is_who_they_said_and_can_go_back(
         until(lambda: "front-seed.iso" not in documents(kvm), 10)
         cd(kvm, tmp_path)
         put_in(page, uuid)
-        until(lambda: "TOOLS" in terminal.say("sudo blkid -p /dev/sr0"), 60)
+        until(lambda: "TOOLS" in terminal.say("sudo blkid -p /dev/sr0"), 120)
         kept(page, uuid)
         assert "No such" in terminal.say("sudo rm /etc/told; cat /etc/told")
     gone_back(page, uuid)
@@ -147,7 +147,6 @@ def put_in(page: Page, uuid: str) -> None:
     option = page.locator("option", has_text="tools.iso").first
     page.get_by_label("In it").select_option(option.get_attribute("value"))
     page.get_by_role("button", name="Change it").click()
-    expect(page.get_by_text("tools.iso").first).to_be_visible()
 
 
 def _offers_tools(page: Page, uuid: str) -> bool:

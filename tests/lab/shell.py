@@ -9,7 +9,7 @@ import libvirt
 
 from deploy.lab_host import LabHost
 
-_WAIT_S = 25.0
+_WAIT_S = 90.0
 _PROMPT = "demo:"
 
 

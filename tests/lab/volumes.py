@@ -17,7 +17,7 @@ from tests.waiting import until
 MIB = 1 << 20
 
 
-def done(product: Product, said: Reply, seconds: float = 60) -> dict[str, Any]:
+def done(product: Product, said: Reply, seconds: float = 120) -> dict[str, Any]:
     """The operation that was accepted, ended well."""
     assert said.status == 202, said.body
     assert said.headers["location"] == f"/api/v1/operations/{said.body['id']}/"
@@ -26,7 +26,7 @@ def done(product: Product, said: Reply, seconds: float = 60) -> dict[str, Any]:
     return operation
 
 
-def failed(product: Product, said: Reply, seconds: float = 60) -> str:
+def failed(product: Product, said: Reply, seconds: float = 120) -> str:
     """The sentence of the operation that was accepted and came to nothing."""
     assert said.status == 202, said.body
     operation = ended(product, said.body["id"], seconds)
