@@ -2,13 +2,15 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
 from deploy.lab import Lab
+from deploy.lab_host import LabHost
 from deploy.places import ROOT
 from deploy.product import PASSWORD, Product
 
@@ -23,6 +25,7 @@ FLAGS = [
     "--disable-sync",
 ]
 _NAMES = ("web-1", "web-2", "mail", "build-runner", "wiki", "metrics")
+_SOON_S = 60
 _WATCH_S = 40  # until the charts show something
 
 
@@ -55,8 +58,41 @@ def _scene(place: Path) -> Iterator[Product]:
         for number, name in enumerate(_NAMES):
             host = lab.hosts[number % 2]
             host.define_demo(name, 96, running=number != 4, disk_mib=64)
+            host.virsh("pool-refresh", "default")
         lab.hosts[0].virsh("suspend", "mail")
+        _put_an_image(product, lab.hosts[0])
+        _change_hardware(product)
         yield product
+
+
+def _put_an_image(product: Product, host: LabHost) -> None:
+    """A volume in the catalogue, for the page of a new guest: it is empty inside."""
+    name = "debian-12.qcow2"
+    host.virsh("vol-create-as", "shared", name, "8G", "--format", "qcow2")
+    find = f"hosts/1/volumes/?search={name}"
+    volume = _soon(lambda: product.call("GET", find).body["items"])[0]
+    about = {"name": "Debian", "version": "12", "os": "debian12", "cloud_init": True}
+    product.call("POST", "images/", {**about, "source": {"volume": volume["id"]}})
+    _soon(lambda: product.call("GET", "images/").body["items"][0]["state"] == "ready")
+
+
+def _change_hardware(product: Product) -> None:
+    """One guest with a version more, and something that waits for its next start."""
+    find = "guests/?search=web-1"
+    uuid = _soon(lambda: product.call("GET", find).body["items"])[0]["uuid"]
+    later = {"vcpus": 2, "memory_bytes": 256 << 20, "when": "next-start"}
+    asked = product.call("PATCH", f"guests/{uuid}/", later).body["id"]
+    _soon(lambda: product.call("GET", f"operations/{asked}/").body["finished_at"])
+
+
+def _soon(find: Callable[[], Any]) -> Any:
+    """What is found, once it is there. Raises TimeoutError after a minute."""
+    deadline = time.monotonic() + _SOON_S
+    while not (found := find()):
+        if time.monotonic() > deadline:
+            raise TimeoutError("The scene of the pictures does not come about.")
+        time.sleep(0.2)
+    return found
 
 
 @contextmanager
@@ -82,12 +118,29 @@ def _take(page: Page, product: Product) -> None:
         "guests": "/guests/",
         "guest": f"/guests/{uuid}/",
         "host": "/hosts/1/",
+        "hardware": f"/guests/{uuid}/#hardware",
+        "versions": f"/guests/{uuid}/revisions/2/",
+        "pool": "/pools/1/",
         "console": f"/guests/{uuid}/console/",
     }
     for name, path in views.items():
         page.goto(f"{product.url}{path}")
+        page.reload()  # where only the part behind "#" is new, nothing was loaded
         time.sleep(5)  # live values have come, the screen is drawn
         page.screenshot(path=PICTURES / f"{name}.png")
+    _take_a_new_guest(page, product)
+
+
+def _take_a_new_guest(page: Page, product: Product) -> None:
+    page.goto(f"{product.url}/guests/new/")
+    page.get_by_label("Image", exact=True).select_option(index=1)
+    page.get_by_label("Name", exact=True).fill("shop")
+    page.get_by_label("How many").fill("3")
+    page.get_by_label("User", exact=True).fill("ann")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_text("New volumes").wait_for()
+    page.evaluate("scrollTo(0, 0)")
+    page.screenshot(path=PICTURES / "new-guest.png")
 
 
 if __name__ == "__main__":
