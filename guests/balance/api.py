@@ -16,7 +16,6 @@ from guests.balance.schemas import (
     RuleOut,
     RunIn,
 )
-from guests.draining import telling
 from kvmweb import doors
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
@@ -101,7 +100,7 @@ def _change(change: Change) -> dict[str, Any]:
         "to_host": move.host,
         "to_host_name": move.host_name,
         "storage": move.offer.storage,
-        "estimate": telling.estimate(move.offer),
+        "estimate": move.offer.as_json(),
         "why": list(move.why),
         "relief_cpus": change.relief_cpus,
     }

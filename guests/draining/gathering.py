@@ -8,6 +8,7 @@ from guests.creation.rooms import RUNNING, rooms
 from guests.draining.loss import Resident
 from guests.draining.planning import NONE, Offer, Plan, Reason, Traveller, plan
 from guests.migration.questions import Check, checks
+from guests.migration.wishes import LIVE, MoveWish
 from guests.models import Guest
 from hosts.models import Host, Volume
 
@@ -19,25 +20,27 @@ def planned(
     *,
     leaving: Collection[int],
     without: Collection[int] = (),
-    only: Collection[int] | None = None,
+    wish: MoveWish | None = None,
 ) -> Plan:
-    """Where these would go now; none to `without`, all to `only` where that is said."""
+    """Where these would go now; none to `without`."""
     names = {guest.name for guest in guests}
     every = rooms(names, but_for={guest.pk for guest in guests})
     shut = set(leaving) | set(without)
-    if only is not None:
-        shut |= {room.id for room in every} - set(only)
-    found = travellers(guests, every, shut=shut)
+    found = travellers(guests, every, shut=shut, wish=wish)
     return plan(
         found, every, leaving=frozenset(shut), residents=residents(guests, leaving)
     )
 
 
 def travellers(
-    guests: Sequence[Guest], every: Sequence[Room], *, shut: Collection[int] = ()
+    guests: Sequence[Guest],
+    every: Sequence[Room],
+    *,
+    shut: Collection[int] = (),
+    wish: MoveWish | None = None,
 ) -> list[Traveller]:
     """The guests with the hosts that would take them, and why the others would not."""
-    told = checks(guests)
+    told = checks(guests, live=wish.mode == LIVE if wish else None, wish=wish)
     pools, rules = _pools_of(guests), _rules()
     found = []
     for guest in guests:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from guests.draining import telling
 from guests.draining.models import Convoy, Home
 from guests.draining.planning import Plan, Stuck
 from guests.draining.services import Rehearsal
@@ -80,7 +79,7 @@ def _moves(plan: Plan) -> list[dict[str, Any]]:
             "to_host": move.host,
             "to_host_name": move.host_name,
             "storage": move.offer.storage,
-            "estimate": telling.estimate(move.offer),
+            "estimate": move.offer.as_json(),
             "why": list(move.why),
         }
         for move in plan.moves

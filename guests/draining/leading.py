@@ -11,6 +11,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from guests.creation.coming import MOVE
 from guests.draining import deeds, gathering, telling
 from guests.draining.models import Convoy, Home, Step
 from guests.draining.pacing import Limits, Way, next_up
@@ -97,7 +98,7 @@ def _retarget(step: Step) -> None:
         step.state = State.WAITING
         step.target, step.target_name = move.host, move.host_name
         step.storage = move.offer.storage
-        step.estimate = telling.estimate(move.offer)
+        step.estimate = move.offer.as_json()
         step.why = [*move.why, f"The first try: {step.sentence}"]
 
 
@@ -116,13 +117,23 @@ def _begin_next(convoy: Convoy, steps: Sequence[Step], operation: Operation) -> 
             step.save()
     limits = Limits(convoy.per_target, convoy.per_source, convoy.per_link)
     by_number = {it.number: it for it in steps}
+    others = _other_moves(operation)
     refused = True
     while refused:  # what is refused at once makes room for the next; each only twice
         refused = False
-        running = [_way(it) for it in steps if it.state == State.RUNNING]
+        mine = [_way(it) for it in steps if it.state == State.RUNNING]
+        running = [*mine, *others]
         waiting = [_way(it) for it in steps if _is_ready(it)]
         for number in next_up(running, waiting, limits):
             refused |= not _begin(convoy, by_number[number], operation)
+
+
+def _other_moves(operation: Operation) -> list[Way]:
+    """Those under way that are not of this convoy: they fill the same links."""
+    rows = Operation.objects.filter(kind=MOVE, state__in=Operation.ACTIVE)
+    rows = rows.exclude(parent=operation)
+    ends = rows.values_list("host", "params__target")
+    return [Way(-1, source, target) for source, target in ends]
 
 
 def _is_ready(step: Step) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from guests.creation.packing import Board
-from guests.creation.places import DiskNeed, Need, Room, gib
+from guests.creation.places import Need, Room, gib
 from guests.draining.loss import Loss, Resident, losses
 
 SHARED, COPY, NONE = "shared", "copy", "none"
@@ -35,6 +35,15 @@ class Offer:
     downtime_ms: int = 0
     bytes: int = 0
     converges: bool = True
+
+    def as_json(self) -> dict[str, float | int | bool]:
+        """What it is expected to cost, as rows and the API say it."""
+        return {
+            "seconds": self.seconds,
+            "downtime_ms": self.downtime_ms,
+            "bytes": self.bytes,
+            "converges": self.converges,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +193,3 @@ def _as_copied(need: Need, offer: Offer) -> Need:
 
 def _resident(move: PlannedMove) -> Resident:
     return Resident(move.name, move.host, move.memory_bytes)
-
-
-def copied(disks: Iterable[tuple[int, str]]) -> tuple[DiskNeed, ...]:
-    """What a copy of disks of these bytes in pools of these names needs."""
-    return tuple(DiskNeed(size, pool) for size, pool in disks)

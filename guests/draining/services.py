@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from guests.draining import gathering, leading, telling
+from guests.draining import gathering, leading
 from guests.draining.models import Convoy, Home, Step
 from guests.draining.planning import Plan, PlannedMove, Stuck
 from guests.models import Guest
@@ -231,7 +231,7 @@ def _move(move: PlannedMove, deed: Step.Deed) -> Step:
         vcpus=move.vcpus,
         memory_bytes=move.memory_bytes,
         storage=move.offer.storage,
-        estimate=telling.estimate(move.offer),
+        estimate=move.offer.as_json(),
         why=list(move.why),
     )
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from guests.draining.models import Convoy, Step
-from guests.draining.planning import Offer
 from kvmweb.operations.ending import End
 from kvmweb.operations.models import Operation
 
@@ -16,16 +15,6 @@ _DONE = {
     Deed.SUSPEND: "suspended",
     Deed.START: "started again",
 }
-
-
-def estimate(offer: Offer) -> dict[str, Any]:
-    """What a move is expected to cost, as rows and the API say it."""
-    return {
-        "seconds": offer.seconds,
-        "downtime_ms": offer.downtime_ms,
-        "bytes": offer.bytes,
-        "converges": offer.converges,
-    }
 
 
 def phase_of(convoy: Convoy, steps: Sequence[Step]) -> str:

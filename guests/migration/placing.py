@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from guests.draining import gathering
 from guests.migration import questions
 from guests.migration.questions import Check
 from guests.migration.wishes import LIVE, MoveWish
@@ -17,13 +18,15 @@ def chosen(guest: Guest, wish: MoveWish) -> tuple[Host, dict[str, Any]]:
     """
     if wish.host is not None:
         return _named(guest, wish)
-    checks = questions.checks([guest], live=wish.mode == LIVE, wish=wish)[guest.pk]
-    fitting = [check for check in checks if check.ok and not check.host.maintenance]
-    if not fitting:
-        told = " ".join(_why(check) for check in checks if check.host != guest.host)
-        raise Conflict(f"No host fits {guest.name}. {told or 'There is no other one.'}")
-    best = min(fitting, key=_rank)
-    return best.host, predicted(best)
+    plan = gathering.planned([guest], leaving=[guest.host_id or 0], wish=wish)
+    for move in plan.moves:
+        return Host.objects.get(pk=move.host), move.offer.as_json()
+    told = " ".join(
+        f"{reason.host}: {reason.message}".removeprefix(": ")
+        for stuck in plan.stuck
+        for reason in stuck.reasons
+    )
+    raise Conflict(f"No host fits {guest.name}. {told}")
 
 
 def predicted(check: Check) -> dict[str, Any]:
@@ -37,23 +40,10 @@ def predicted(check: Check) -> dict[str, Any]:
 
 
 def _named(guest: Guest, wish: MoveWish) -> tuple[Host, dict[str, Any]]:
-    host = Host.objects.filter(pk=wish.host).first()
+    host = Host.objects.filter(pk=wish.host or 0).first()
     if host is None:
         sentence = "There is no such host."
         raise Invalid(sentence, errors={"host": [sentence]})
     live = wish.mode == LIVE
     checks = questions.checks([guest], [host], live=live, wish=wish)[guest.pk]
     return host, next((predicted(each) for each in checks), {})
-
-
-def _rank(check: Check) -> tuple[bool, int, str]:
-    """What need not be copied first, then where most memory is free."""
-    free = check.host.memory_free_bytes or 0
-    return check.storage == "copy", -free, check.host.name
-
-
-def _why(check: Check) -> str:
-    reasons = " ".join(each.message for each in check.reasons)
-    if check.host.maintenance:
-        reasons = "It is in maintenance."
-    return f"{check.host.name}: {reasons}"
