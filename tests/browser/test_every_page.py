@@ -52,6 +52,8 @@ PAGES = [
     "/hosts/HOST/#networks",
     "/hosts/HOST/#check",
     "/hosts/HOST/edit/",
+    "/hosts/HOST/drain/",
+    "/balance/",
     "/hosts/HOST/networks/new/",
     "/hosts/HOST/pools/new/",
     "/pools/POOL/",
