@@ -73,7 +73,7 @@ class Board:
         needs, source, target, between = self.case(guest, host.pk)
         verdict = may(needs, source, target, between)
         load = self.load(guest, needs, verdict)
-        cost = estimate(load, self._links.between(source.id, target.id), wish)
+        cost = estimate(load, self._links.between(source.id, target.id, guest.pk), wish)
         return Check(host, verdict, cost)
 
     def case(self, guest: Guest, host_id: int) -> tuple[Needs, Side, Side, Between]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from guests.migration.cost import SETUP_S, STANDSTILL_MS, UNKNOWN_BYTES_S, Link
 from guests.migration.models import Move
 
 _LAST = 10  # moves of a pair that count
+_OWN = 4  # of one guest between two hosts; from two on they say more than the others
 _SINCE = timedelta(days=30)
 _MOST = 3000  # moves that are read at all
 _TELLING_BYTES = 4 << 20  # less says nothing about a link's speed
@@ -46,14 +48,20 @@ class Links:
             source__in=hosts,
             started_at__gt=timezone.now() - _SINCE,
         )
-        columns = ("source", "target", "total_ms", "downtime_ms", "transferred_bytes")
+        columns = ("guest", "source", "target", "total_ms", "downtime_ms")
+        sizes = ("transferred_bytes", "memory_rate_bytes_s")
         found: defaultdict[Pair, list[_Way]] = defaultdict(list)
-        for source, target, total, downtime, sent, rate in rows.values_list(
-            *columns, "memory_rate_bytes_s"
+        own: defaultdict[tuple[UUID, Pair], list[_Way]] = defaultdict(list)
+        for guest, source, target, total, downtime, sent, rate in rows.values_list(
+            *columns, *sizes
         )[:_MOST]:
-            ways = found[source or 0, target or 0]
-            if len(ways) < _LAST:
-                ways.append(_Way(total / 1000, downtime, sent or 0, _speed(sent, rate)))
+            way = _Way(total / 1000, downtime, sent or 0, _speed(sent, rate))
+            pair = (source or 0, target or 0)
+            if len(found[pair]) < _LAST:
+                found[pair].append(way)
+            if len(own[guest, _either(pair)]) < _OWN:
+                own[guest, _either(pair)].append(way)
+        self._own = {key: link_of(ways) for key, ways in own.items() if len(ways) > 1}
         self._known = {pair: link_of(ways) for pair, ways in found.items()}
         every = [way for ways in found.values() for way in ways[:3]]
         elsewhere = link_of(every)
@@ -61,8 +69,14 @@ class Links:
             setup_s=elsewhere.setup_s, standstill_ms=elsewhere.standstill_ms
         )
 
-    def between(self, source: int, target: int) -> Link:
-        """This way; the way back where only that is known, else what is assumed."""
+    def between(self, source: int, target: int, guest: UUID | None = None) -> Link:
+        """This way, as this guest went it; as others did; else what is assumed.
+
+        The way back counts where this one is not known.
+        """
+        own = self._own.get((guest, _either((source, target)))) if guest else None
+        if own and own.measured:
+            return own
         known = self._known.get((source, target)) or self._known.get((target, source))
         return known if known and known.measured else self._unknown
 
@@ -85,6 +99,11 @@ def link_of(ways: Sequence[_Way]) -> Link:
         setup_s=median(setups) if setups else SETUP_S,
         standstill_ms=stood[len(stood) // 4] if stood else STANDSTILL_MS,
     )
+
+
+def _either(pair: Pair) -> Pair:
+    """The same two, whichever way."""
+    return min(pair), max(pair)
 
 
 def _speed(sent: int | None, rate: int | None) -> float | None:
