@@ -20,6 +20,7 @@ from bench import (
     events,
     pages,
     placement,
+    predict,
     upload,
     watcher,
 )
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "clone": clone.measure,
     "drain": drain.measure,
     "placement": placement.measure,
+    "predict": predict.measure,
 }
 
 
