@@ -20,7 +20,7 @@ class Ways:
     choices: Mapping[str, str] = field(default_factory=dict)  # and of these, by UUID
     carry: bool = False  # those that are off move, too
     per_target: int = 2  # at once to one host
-    per_source: int = 4  # at once from it
+    per_source: int = 3  # at once from it; a place stays free for others
 
     def __post_init__(self) -> None:
         """Raise Invalid naming each field that cannot be so."""

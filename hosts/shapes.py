@@ -108,7 +108,7 @@ class MaintenanceIn(Schema):
     )
     carry: bool = Field(default=False, description="Guests that are off move, too.")
     per_target: int = Field(2, ge=1, le=16, description="At once to one host.")
-    per_source: int = Field(4, ge=1, le=16, description="At once from it.")
+    per_source: int = Field(3, ge=1, le=16, description="At once from it.")
 
     def ways(self) -> Ways:
         """How it is to be emptied."""

@@ -46,7 +46,7 @@ def automatic(now: datetime) -> list[Operation]:
     begun = []
     for pilot in Autopilot.objects.filter(enabled=True).select_related("by"):
         operation = _steered(pilot, now)
-        pilot.save()
+        pilot.save(update_fields=["over_since", "ran_at", "said"])
         if operation is not None:
             begun.append(operation)
     return begun

@@ -28,7 +28,7 @@ class DrainForm(forms.Form):
         max_value=_MOST,
     )
     per_source = forms.IntegerField(
-        label="At once in all", initial=4, min_value=1, max_value=_MOST
+        label="At once in all", initial=3, min_value=1, max_value=_MOST
     )
     carry = forms.BooleanField(required=False, label="Move those that are off, too")
 

@@ -5,10 +5,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from guests.balance.models import PlacementRule
 from guests.creation.rooms import rooms
+from guests.draining import services
 from guests.draining.models import Convoy, Home, Step
 from guests.models import Guest
 from hosts.models import Host
@@ -69,7 +72,7 @@ def test_two_at_once_go_to_a_host_and_the_next_follow_when_one_ends(
     guests = [runs(f"web-{number}") for number in range(8)]
     said = evacuate(as_admin, fleet[0])
     assert said["kind"] == "host.evacuate"
-    assert len(said["children"]) == 4
+    assert len(said["children"]) == 3
     fleet[0].refresh_from_db()
     assert fleet[0].maintenance
     while moves := under_way():
@@ -215,6 +218,18 @@ def test_planned_moves_are_promised_to_their_targets(
     evacuate(as_admin, fleet[0], per_target=1)
     promised = {it.id: it.memory_promised_bytes // MIB for it in rooms(())}
     assert promised == {fleet[0].pk: 600, fleet[1].pk: 300, fleet[2].pk: 300}
+
+
+def test_the_rehearsal_costs_the_same_for_many_guests(
+    fleet: list[Host], runs: Runs
+) -> None:
+    counts = []
+    for number in range(6):
+        runs(f"web-{number}")
+        with CaptureQueriesContext(connection) as asked:
+            services.rehearse(fleet[0])
+        counts.append(len(asked))
+    assert len(set(counts)) == 1
 
 
 def test_a_host_in_maintenance_takes_nobody(
