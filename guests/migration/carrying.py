@@ -1,6 +1,7 @@
 """The disks that go along: volumes made on the target first, taken away when it failed."""
 
 import json
+import time
 from dataclasses import asdict, replace
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -13,11 +14,19 @@ from hosts.storage.places import path_of
 from hosts.storage.sharing import Sharing
 from hosts.vault import open_text, seal_text
 from kvmweb.errors import AppError, Conflict, NotFound
-from kvmweb.virt import cloning, connection, migration_luggage, storage, volumes
+from kvmweb.virt import (
+    cloning,
+    connection,
+    migration_luggage,
+    pools,
+    storage,
+    volumes,
+)
 from kvmweb.virt.migration_luggage import DiskHere, Luggage, SnapshotRecord
 from kvmweb.virt.xml.copied import NewDisk
 
 _MADE_BY, _MADE_TO = 0.02, 0.1
+_PATIENCE_S = 20.0
 
 
 def plan(journey: Journey, luggage: Luggage, targets: tuple[str, ...]) -> None:
@@ -82,20 +91,35 @@ def whole(journey: Journey) -> None:
 def take_away(journey: Journey) -> list[str]:
     """Delete what was made on the target; the paths of what could not be.
 
-    Only for a guest that is known not to be there. What stays is marked as half made,
-    and deleted when its host answers (hosts.storage.tidying).
+    Only for a guest that is known not to be there. Each stays marked as half made until
+    its host is seen to be rid of it; what is left is deleted when that answers
+    (hosts.storage.tidying).
     """
     left = []
     for disk in journey.notes.disks:
         try:
-            with connection.connect(journey.there) as there:
-                there.run(volumes.discard, disk.path)
+            _discarded(journey, disk)
         except AppError as error:
             journey.run.log(f"{disk.path} is deleted later. {error}")
             left.append(disk.path)
-        else:
-            holdings.forget(journey.target, disk.path)
     return left
+
+
+def _discarded(journey: Journey, disk: CopiedDisk) -> None:
+    """Delete it, with some patience: its host may be coming back just now."""
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            with connection.connect(journey.there) as there:
+                # Else it only seems to be gone.
+                there.run(pools.need_active, UUID(disk.pool_uuid))
+                there.run(volumes.discard, disk.path)
+        except AppError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 def leave(journey: Journey) -> list[str]:

@@ -156,16 +156,14 @@ def step(wish: MoveWish, course: Course, seen: Seen) -> tuple[Course, Step]:
         course = replace(course, sent_bytes=seen.sent_bytes, sent_at_s=seen.at_s)
     elif seen.at_s - course.sent_at_s > _STALLED_S:
         return _given_up(course, f"Nothing has moved for {_STALLED_S:g} s.")
-    if seen.round < 2:
-        return replace(course, rung_round=1, rung_at_s=seen.at_s), Step()
-    if start(wish).post_copy:
+    if seen.round < 2 or not course.rung_round:
+        begun = max(seen.round, 1)
+        course = replace(course, rung_round=begun, rung_at_s=seen.at_s)
+    if seen.round >= 2 and start(wish).post_copy:
         return replace(course, post_copied=True), Step(post_copy=True)
-    policy = POLICIES[wish.policy]
-    waited = (
-        seen.round - course.rung_round >= policy.rounds_a_rung
-        or seen.at_s - course.rung_at_s >= policy.seconds_a_rung
-    )
-    return _climbed(wish, policy, course, seen) if waited else (course, Step())
+    if seen.round < 2 or _fits(wish, course, seen) or not _waited(wish, course, seen):
+        return course, Step()
+    return _climbed(wish, POLICIES[wish.policy], course, seen)
 
 
 def needed_ms(seen: Seen) -> int | None:
@@ -173,6 +171,21 @@ def needed_ms(seen: Seen) -> int | None:
     if seen.rate_bytes_s <= 0:
         return None
     return int(seen.left_bytes * 1000 / seen.rate_bytes_s * _SPARE) + 1
+
+
+def _waited(wish: MoveWish, course: Course, seen: Seen) -> bool:
+    policy = POLICIES[wish.policy]
+    return (
+        seen.round - course.rung_round >= policy.rounds_a_rung
+        or seen.at_s - course.rung_at_s >= policy.seconds_a_rung
+    )
+
+
+def _fits(wish: MoveWish, course: Course, seen: Seen) -> bool:
+    """Whether QEMU is about to end it by itself."""
+    needed = needed_ms(seen)
+    allowed = course.downtime_ms or rungs(wish)[0]
+    return needed is not None and needed <= allowed
 
 
 def _climbed(
