@@ -30,6 +30,7 @@ class Told:
     reason: Reason
     button: str
     edits_host: bool
+    sees_host: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,10 @@ def _told(reasons: Iterable[Reason], by: User) -> Iterable[Told]:
     edits = may(by, Right.MANAGE_HOSTS)
     for reason in reasons:
         button = mending.button(reason.action, by)
-        yield Told(reason, button, edits and reason.action == "edit-host")
+        action = reason.action
+        yield Told(
+            reason, button, edits and action == "edit-host", action == "see-host"
+        )
 
 
 def _cell(guest: Guest, check: Check) -> Cell:

@@ -44,13 +44,21 @@ def _used(
 ) -> int | None:
     """What was sent the last time, but twice; else what its host has in use for it."""
     if move and move.transferred_bytes:
-        rounds = max((move.iterations or 1) - 1, 0)
-        again = (move.dirty_bytes_s or 0) * (move.total_ms or 0) // 1000
-        least = move.transferred_bytes // (1 + rounds)
-        return max(move.transferred_bytes - again, least)
+        return _sent_once(move, _dirty(pace, move) or 0.0)
     if pace and pace.used_bytes is not None:
         return pace.used_bytes
     return sample.memory_host_bytes if sample else None
+
+
+def _sent_once(move: Move, dirty_bytes_s: float) -> int:
+    """The first round of a move whose later rounds sent what was written meanwhile.
+
+    Each is as large as the one before times dirty rate over link rate.
+    """
+    sent, rounds = move.transferred_bytes or 0, max(move.iterations or 1, 1)
+    again = dirty_bytes_s / (move.memory_rate_bytes_s or float("inf"))
+    share = sum(min(again, 1.0) ** turn for turn in range(rounds))
+    return int(sent / share)
 
 
 def _dirty(pace: Pace | None, move: Move | None) -> float | None:

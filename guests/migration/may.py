@@ -131,7 +131,7 @@ def _of_target(guest: Needs, target: Side) -> Iterator[Reason]:
             "maintenance",
             f"{target.name} is in maintenance.",
             "End its maintenance.",
-            "edit-host",
+            "see-host",
         )
     if target.taken:
         yield Reason(

@@ -17,7 +17,9 @@ class Reason:
     code: str
     message: str  # a full sentence
     fix: str  # another one: what would mend it
-    action: str = ""  # eject, prove, start-network, start-pool, edit-host, check
+    action: str = (
+        ""  # eject, prove, start-network, start-pool, edit-host, see-host, check
+    )
     subject: str = ""  # of the action: a disk's target, a pool, a network
 
 
