@@ -137,12 +137,17 @@ def tell_invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     """What was sent does not fit: which field, and why."""
     errors: dict[str, list[str]] = {}
     for each in error.errors:
-        place = [str(part) for part in each["loc"][1:]]
+        place = [it for part in each["loc"][1:] if _names_a_field(it := str(part))]
         if each["loc"][0] in ("body", "query") and len(place) > 1:
             place = place[1:]  # without the parameter's own name
         sentence = str(each["msg"]).removeprefix("Value error, ").rstrip(".") + "."
         errors.setdefault(".".join(place) or "body", []).append(sentence)
     return problem(Invalid("Something sent here is not valid.", errors=errors))
+
+
+def _names_a_field(part: str) -> bool:
+    """Not so the name of a validator, or of one of several types a field may have."""
+    return "[" not in part and part not in {"str", "int"}
 
 
 @api.exception_handler(HttpError)

@@ -92,6 +92,20 @@ def test_a_volume_is_made(
     assert (said["state"], said["format"], said["used_by"]) == ("ready", "qcow2", [])
 
 
+def test_what_is_wrong_inside_a_source_is_said_by_the_name_of_its_field(
+    host: Host, as_admin: Any
+) -> None:
+    body = {"name": "far", "type": "netfs", "target": "/far", "source": {"host": 7}}
+    answer = as_admin.post(
+        f"/api/v1/hosts/{host.pk}/pools/", body, content_type="application/json"
+    )
+    assert answer.status_code == 422
+    assert {field.split(".")[-1] for field in answer.json()["errors"]} == {
+        "host",
+        "source",
+    }
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
