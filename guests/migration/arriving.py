@@ -62,7 +62,7 @@ def arrived(
     completed = _brought_along(journey)
     left = carrying.leave(journey) if journey.notes.disks else []
     measured = (
-        records.measured(completed, watched.last, watched.dirty_bytes_s)
+        records.measured(completed, watched)
         if journey.notes.live
         else records.carried(journey)
     )

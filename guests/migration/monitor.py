@@ -34,6 +34,7 @@ class Watched:
     course: Course = field(default_factory=Course)
     cancelled: bool = False
     dirty_bytes_s: int = 0  # the fastest that was seen
+    seen_downtime_ms: int | None = None  # by a client; None where nobody could look
 
 
 def follow(run: Run, child: Child, wish: MoveWish) -> Watched:

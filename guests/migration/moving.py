@@ -13,6 +13,7 @@ from guests.migration.monitor import Watched
 from guests.migration.sides import Verdict
 from guests.migration.wishes import LIVE, OFFLINE
 from guests.models import Guest
+from guests.proof import watching
 from kvmweb.errors import AppError, Conflict, HostTimeout, NotFound
 from kvmweb.operations.registry import Recovery
 from kvmweb.operations.run import Run
@@ -190,7 +191,9 @@ def _live(journey: Journey, luggage: Luggage, *, shared: bool) -> dict[str, Any]
         journey.run.check_cancelled()
         journey.notes.begun = True
         journey.keep()
-    watched = _called(journey, trip)
+    with watching.watch(watching.address_of(journey.guest)) as seen:
+        watched = _called(journey, trip)
+    watched.seen_downtime_ms = seen.longest_gap_ms
     error = watched.ended.error if watched.ended else None
     where = Where.MOVED if error is None else settled(journey)
     while where == Where.UNDER_WAY:

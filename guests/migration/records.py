@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from guests.migration.journey import Journey
 from guests.migration.models import Move
+from guests.migration.monitor import Watched
 from guests.models import Guest
 from kvmweb.virt.migration import MigrationJob
 
@@ -17,6 +18,7 @@ class Measured:
 
     total_ms: int | None = None
     downtime_ms: int | None = None
+    seen_downtime_ms: int | None = None
     transferred_bytes: int | None = None
     memory_rate_bytes_s: int | None = None
     dirty_bytes_s: int | None = None
@@ -63,19 +65,20 @@ def end(journey: Journey, outcome: str, sentence: str, measured: Measured) -> No
     )
 
 
-def measured(
-    completed: MigrationJob | None, last: MigrationJob | None, dirty_bytes_s: int
-) -> Measured:
+def measured(completed: MigrationJob | None, watched: Watched) -> Measured:
     """The target's own record of it, and what was seen on the way."""
+    last, dirty_bytes_s = watched.last, watched.dirty_bytes_s
+    seen_ms = watched.seen_downtime_ms
     job = completed or last
     if job is None:
-        return Measured(dirty_bytes_s=dirty_bytes_s or None)
+        return Measured(dirty_bytes_s=dirty_bytes_s or None, seen_downtime_ms=seen_ms)
     rate = job.memory_rate_bytes_s
     if not rate and job.elapsed_ms:
         rate = job.memory_sent_bytes * 1000 // job.elapsed_ms
     return Measured(
         total_ms=job.elapsed_ms,
         downtime_ms=job.downtime_ms if job.finished else None,
+        seen_downtime_ms=seen_ms,
         transferred_bytes=job.sent_bytes,
         memory_rate_bytes_s=rate,
         dirty_bytes_s=dirty_bytes_s or None,

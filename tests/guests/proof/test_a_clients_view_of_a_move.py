@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -103,8 +104,12 @@ def test_a_connection_let_in_or_refused_is_an_answer(
     assert not way.sockets()
 
 
+@pytest.mark.django_db
 def test_a_guest_is_asked_where_a_client_would_ask_it() -> None:
-    guest = Guest(addresses=" fe80::1 2001:db8::5 127.0.0.1 10.0.0.5 ")
+    def asked(addresses: str) -> str:
+        guest = Guest.objects.create(uuid=uuid4(), addresses=addresses)
+        return address_of(guest.pk)
 
-    assert address_of(guest) == "10.0.0.5"
-    assert address_of(Guest(addresses=" fe80::1 nonsense ")) == ""
+    assert asked(" fe80::1 2001:db8::5 127.0.0.1 10.0.0.5 ") == "10.0.0.5"
+    assert asked(" fe80::1 nonsense ") == ""
+    assert address_of(uuid4()) == ""
