@@ -163,12 +163,14 @@ def _found(guest: Guest, other: Side, heard: _Heard) -> Iterator[Reason]:
             f"{other.name} has {guest.name} already, under the same UUID.",
             f"Undefine one of the two; make sure first that it is the one on "
             f"{other.name}.",
+            "check",
         )
     if heard.cpu_doubt:
         yield Reason(
             "cpu",
             f"{other.name} cannot give {guest.name} its CPU: {heard.cpu_doubt}.",
             "Give the guest a CPU model that both hosts have.",
+            "check",
         )
     if answer.missing_secrets:
         yield Reason(
@@ -176,6 +178,7 @@ def _found(guest: Guest, other: Side, heard: _Heard) -> Iterator[Reason]:
             f"{other.name} does not have the secrets that its disks are opened with: "
             f"{', '.join(answer.missing_secrets)}.",
             f"Define the same secrets on {other.name}.",
+            "check",
         )
 
 
