@@ -12,7 +12,7 @@ from guests.migration.wishes import LIVE, MoveWish
 from guests.models import Guest
 from hosts.models import Host, Volume
 
-_THIS = "already_there"
+_THIS, _BUSY = "already_there", "busy"
 
 
 def planned(
@@ -45,7 +45,9 @@ def travellers(
     found = []
     for guest in guests:
         asked = [it for it in told.get(guest.pk, []) if it.host.pk != guest.host_id]
-        offers = tuple(_offer(it) for it in asked if it.ok and it.host.pk not in shut)
+        offers = tuple(
+            _offer(it) for it in asked if _takes(it) and it.host.pk not in shut
+        )
         need = Need(
             name=guest.name,
             vcpus=guest.vcpus,
@@ -78,6 +80,11 @@ def guests_of(host: Host, *, running: bool) -> list[Guest]:
     return list(rows.filter(state__in=("shutoff", "crashed")))
 
 
+def _takes(check: Check) -> bool:
+    """Whether nothing speaks against it that does not end by itself."""
+    return check.ok or {reason.code for reason in check.reasons} == {_BUSY}
+
+
 def _offer(check: Check) -> Offer:
     cost = check.estimate
     return Offer(
@@ -97,7 +104,7 @@ def _reasons(asked: Iterable[Check], shut: Collection[int]) -> tuple[Reason, ...
         for it in asked
         if it.host.pk not in shut
         for reason in it.reasons
-        if reason.code != _THIS
+        if reason.code not in (_THIS, _BUSY)
     )
 
 

@@ -94,6 +94,21 @@ class Step(models.Model):
     def __str__(self) -> str:
         return f"{self.guest_name}: {self.deed} ({self.state})"
 
+    @property
+    def deed_words(self) -> str:
+        """What is done to it, for people."""
+        return _DEEDS[self.deed]
+
+
+_DEEDS: dict[str, str] = {
+    Step.Deed.MOVE: "move live",
+    Step.Deed.CARRY: "move while off",
+    Step.Deed.SHUT_DOWN: "shut down",
+    Step.Deed.SUSPEND: "suspend",
+    Step.Deed.START: "start again",
+    Step.Deed.LEAVE: "leave as it is",
+}
+
 
 class Home(models.Model):
     """Where a guest was before its host was emptied, until it is brought back."""

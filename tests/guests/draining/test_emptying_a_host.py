@@ -1,6 +1,7 @@
 """A host is emptied: as rehearsed, a few at a time, to an end; and brought home again."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from guests.balance.models import PlacementRule
 from guests.creation.rooms import rooms
@@ -208,6 +210,33 @@ def test_a_guest_that_others_keep_busy_waits_for_its_turn(
     Operation.objects.filter(pk=other.pk).update(state=State.SUCCEEDED)
     operations.sweep()
     assert {move.guest for move in under_way()} == {second.guest, third}
+
+
+def test_a_guest_that_is_busy_at_the_rehearsal_is_planned_and_waits(
+    fleet: list[Host], runs: Runs, as_admin: Client
+) -> None:
+    guest = runs("web")
+    other = Operation.objects.create(kind="guest.snapshot", guest=guest.pk)
+    (move,) = planned(as_admin, fleet[0])["moves"]
+    assert move["guest"] == str(guest.pk)
+    evacuate(as_admin, fleet[0])
+    assert not under_way()
+    Operation.objects.filter(pk=other.pk).update(state=State.SUCCEEDED)
+    operations.sweep()
+    assert under_way()
+
+
+def test_a_guest_that_is_always_busy_is_given_up_in_the_end(
+    fleet: list[Host], runs: Runs, as_admin: Client
+) -> None:
+    guest = runs("web")
+    Operation.objects.create(kind="guest.snapshot", guest=guest.pk)
+    said = evacuate(as_admin, fleet[0])
+    Step.objects.update(busy_since=timezone.now() - timedelta(minutes=11))
+    operations.sweep()
+    parent = Operation.objects.get(pk=said["id"])
+    assert parent.state == State.FAILED
+    assert parent.result["guests"][0]["message"] == "web was busy all the time."
 
 
 def test_planned_moves_are_promised_to_their_targets(
