@@ -1,5 +1,6 @@
 """A person types at a screen and at a serial port while the guest moves: a pause, no break."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -17,11 +18,13 @@ from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.browser.conftest import FLAGS, sign_in
 from tests.lab.migration.ground import homes
+from tests.scene import ended, guest
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 Mover = Callable[..., str]
-BACK_S = 2.5  # a screen is there again after the switch
+BACK_S = 4.0  # a screen is there again after the switch
+_UPTIME = re.compile(rb"\d+\.\d\d \d+\.\d\d\r")
 
 
 class Port:
@@ -132,3 +135,72 @@ def test_a_serial_port_goes_along_with_a_move_made_by_virsh(
     assert not port.ended
     assert homes(lab3, uuid) == {there.name: "running"}
     assert took < BACK_S, took
+
+
+# When the page said what, in milliseconds of its own clock.
+STATES = """() => {
+  const root = document.querySelector("[data-console]");
+  window.states = [[performance.now(), root.dataset.state]];
+  new MutationObserver(() => {
+    const last = window.states.at(-1)[1];
+    if (root.dataset.state !== last)
+      window.states.push([performance.now(), root.dataset.state]);
+  }).observe(root, { attributes: true });
+}"""
+
+
+def test_who_types_at_a_screen_sees_a_pause_and_loses_no_key(
+    lab3: Lab,
+    moving_product: Product,
+    mover: Mover,
+    port_of: Callable[[str], Port],
+    page: Page,
+) -> None:
+    uuid = mover("screen-stays")
+    port = port_of(uuid)
+    target = _id_of(moving_product, lab3.hosts[1])
+    page.goto(f"/guests/{uuid}/console/")
+    root = page.locator("[data-console]")
+    expect(root).to_have_attribute("data-state", "open", timeout=30000)
+    page.locator("[data-console-screen] canvas").click()
+    page.evaluate(STATES)
+    said = moving_product.call("POST", f"guests/{uuid}/migrate/", {"host": target})
+    assert said.status == 202, said.body
+
+    # What it writes to the serial port proves that each of these letters came in.
+    waiting = list("cp /proc/uptime /dev/console")
+    _type_until_moved(moving_product, uuid, target, root, waiting)
+    assert ended(moving_product, said.body["id"])["state"] == "succeeded"
+    for letter in waiting:
+        page.keyboard.press(_key(letter))
+    page.keyboard.press("Enter")
+
+    until(lambda: _UPTIME.search(port.said) is not None, 15)
+    states = page.evaluate("window.states")
+    assert [word for _, word in states] == ["open", "moving", "open"], states
+    assert (states[2][0] - states[1][0]) / 1000 < BACK_S, states
+    assert not port.ended
+
+
+def _type_until_moved(
+    product: Product, uuid: str, target: int, root: Locator, waiting: list[str]
+) -> None:
+    """Half of it before the guest stops, the rest while the screen is away; not all."""
+    until_then, moved = time.monotonic() + 60, False
+    while not moved or root.get_attribute("data-state") != "open":
+        assert time.monotonic() < until_then, root.page.evaluate("window.states")
+        moving = root.get_attribute("data-state") == "moving"
+        if len(waiting) > 1 and (moving or len(waiting) > 14):
+            root.page.keyboard.press(_key(waiting.pop(0)))
+        now = guest(product, uuid)
+        moved = now["host"] == target and not now["active_operation"]
+        root.page.wait_for_timeout(50)
+
+
+def _key(letter: str) -> str:
+    return {" ": "Space", "/": "Slash"}.get(letter, letter)
+
+
+def _id_of(product: Product, host: LabHost) -> int:
+    hosts = product.call("GET", "hosts/").body["items"]
+    return next(int(each["id"]) for each in hosts if each["name"] == host.name)
