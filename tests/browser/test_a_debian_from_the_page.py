@@ -170,7 +170,7 @@ def gone_back(page: Page, uuid: str) -> None:
     page.get_by_label("Name of the guest").fill("front")
     page.get_by_role("button", name="Go back to before").click()
     said = page.get_by_text("front is as it was at before, and running.")
-    expect(said.first).to_be_visible(timeout=120_000)
+    expect(said.first).to_be_attached(timeout=120_000)
 
 
 def cloned(page: Page, kvm: LabHost, uuid: str) -> None:
