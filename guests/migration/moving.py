@@ -25,6 +25,7 @@ from kvmweb.virt.xml.moved import moved
 
 _ROWS_S = 6.0  # how long what a host has already is waited for in the rows
 _AGAIN_S = 0.3
+_LED = "kvmweb leads the move, with a connection to each."
 
 
 def move(run: Run) -> dict[str, Any]:
@@ -230,19 +231,30 @@ def _trip(journey: Journey, luggage: Luggage, *, shared: bool) -> Trip:
 
 def _called(journey: Journey, trip: Trip) -> Watched:
     """The long call, watched to its end; led by us when the hosts do not meet."""
+    run, source, target = journey.run, journey.source.name, journey.target.name
     if not trip.target_uri:
-        journey.run.log(
-            f"{journey.source.name} cannot sign in to {journey.target.name} by itself: "
-            "kvmweb leads the move, with a connection to each."
-        )
-        return _followed(journey, trip)
+        run.log(f"{source} cannot sign in to {target} by itself. {_LED}")
     watched = _followed(journey, trip)
-    ended = watched.ended
-    if ended is None or not ended.unreached or watched.cancelled:
-        return watched
-    told = ended.error.detail if ended.error else ""
-    journey.run.log(f"{told} kvmweb leads the move, with a connection to each.")
-    return _followed(journey, replace(trip, target_uri=""))
+    if trip.target_uri and _again(watched, "unreached"):
+        run.log(f"{_told(watched)} {_LED}")
+        trip = replace(trip, target_uri="")
+        watched = _followed(journey, trip)
+    if trip.tls and _again(watched, "no_tls"):
+        run.log(
+            f"{_told(watched)} It goes unencrypted: QEMU has no certificates there."
+        )
+        watched = _followed(journey, replace(trip, tls=False))
+    return watched
+
+
+def _again(watched: Watched, why: str) -> bool:
+    """Whether the call did not begin, for this reason, and nobody wants it to stop."""
+    return not watched.cancelled and bool(getattr(watched.ended, why, False))
+
+
+def _told(watched: Watched) -> str:
+    error = watched.ended.error if watched.ended else None
+    return error.detail if error else ""
 
 
 def _followed(journey: Journey, trip: Trip) -> Watched:

@@ -23,9 +23,7 @@ OUT = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
 IN = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
 _NO_JOB = (libvirt.VIR_DOMAIN_JOB_NONE,)
 # libvirt's words for an end of a migration that does not run the guest, or not alone.
-_HALF = frozenset(
-    {"migration", "starting up", "postcopy", "postcopy failed", "unknown"}
-)
+_HALF = frozenset({"migration", "starting up", "postcopy", "postcopy failed"})
 _DIRTY_S = 1
 
 

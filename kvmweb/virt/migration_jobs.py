@@ -10,6 +10,7 @@ Peer to peer the hosts go on when the child is killed; a migration that the chil
 itself is cancelled by libvirt then. Whoever lost sight of one asks both hosts.
 """
 
+import re
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from kvmweb.virt.types import Address
 _FIRST_LOOK_S = 0.05
 _LOOK_S = 0.25
 _NO_WAY = "connect to remote libvirt"
+_NO_TLS = re.compile(r"\btls\b|x509|credentials|certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Ended:
 
     error: AppError | None
     unreached: bool = False  # the source did not reach the target: nothing was begun
+    no_tls: bool = False  # QEMU of one of the two has no certificates to encrypt it
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,19 @@ class _Call(threading.Thread):
                     else:
                         domain.migrate3(self._there, params, flags)
                 except libvirt.libvirtError as error:
-                    unreached = _NO_WAY in str(error.get_error_message()).lower()
-                    return Ended(explain(error, f"move {domain.name()}"), unreached)
+                    return _refused(error, trip, f"move {domain.name()}")
         except AppError as error:
             return Ended(error)
         return Ended(None)
+
+
+def _refused(error: libvirt.libvirtError, trip: Trip, doing: str) -> Ended:
+    text = str(error.get_error_message()).lower()
+    return Ended(
+        explain(error, doing),
+        unreached=_NO_WAY in text,
+        no_tls=trip.tls and _NO_WAY not in text and bool(_NO_TLS.search(text)),
+    )
 
 
 def _prepare(domain: libvirt.virDomain, downtime_ms: int) -> None:
