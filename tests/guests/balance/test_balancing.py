@@ -17,9 +17,7 @@ from hosts.models import Host
 from kvmweb.accounts.models import User
 from kvmweb.operations.models import Operation
 from kvmweb.virt.types import GuestStrain
-from tests.guests.draining.conftest import arrives, fleet, runs
 
-__all__ = ["arrives", "fleet", "runs"]
 Runs = Callable[..., Guest]
 JSON = "application/json"
 

@@ -19,7 +19,7 @@ from guests.models import Guest
 from hosts.models import Host
 from kvmweb.operations import services as operations
 from kvmweb.operations.models import Operation
-from tests.guests.draining.conftest import MIB, Ender, State
+from tests.guests.fleet import MIB, Ender, State
 
 Runs = Callable[..., Guest]
 JSON = "application/json"

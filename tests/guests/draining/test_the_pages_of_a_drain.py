@@ -9,7 +9,7 @@ from guests.draining.models import Home, Step
 from guests.models import Guest
 from hosts.models import Host
 from kvmweb.operations.models import Operation
-from tests.guests.draining.conftest import MIB, Ender
+from tests.guests.fleet import MIB, Ender
 
 Runs = Callable[..., Guest]
 
