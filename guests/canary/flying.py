@@ -1,8 +1,9 @@
 """One flight of a canary: sent, watched to its end, and looked for on both hosts."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from guests.canary import nest, paper
 from guests.canary.models import Canary
@@ -10,7 +11,7 @@ from guests.canary.nest import Nest
 from guests.migration import ways
 from hosts.models import Host
 from hosts.services import address_of, need_up
-from kvmweb.errors import AppError, Conflict, HostTimeout
+from kvmweb.errors import AppError, Conflict, HostTimeout, NotFound
 from kvmweb.operations.run import Run
 from kvmweb.virt import connection, domains, migration, migration_luggage
 from kvmweb.virt.children import Child
@@ -78,7 +79,8 @@ class Bird:
 
     def end(self) -> None:
         """Stop it, wherever it may be. Raises HostTimeout when a host cannot be asked."""
-        stop(self.row)
+        for host in Host.objects.filter(pk__in=self.row.hosts):
+            stop(self.row.uuid, self.row.name, host)
         self.home = None
 
     def _nest(self, host: Host) -> Nest:
@@ -172,11 +174,12 @@ class Bird:
         return Flight(seconds, job.downtime_ms if job else None, rate or None)
 
 
-def stop(canary: Canary) -> None:
-    """See to it that no host runs it. Raises HostError when one cannot be asked."""
-    for host in Host.objects.filter(pk__in=canary.hosts):
-        with connection.connect(address_of(host)) as asked:
-            if asked.run(migration.whereabouts, canary.uuid) is not None:
-                asked.run(domains.force_off, canary.uuid)
-                if asked.run(migration.whereabouts, canary.uuid) is not None:
-                    raise Conflict(f"{canary.name} does not end on {host.name}.")
+def stop(uuid: UUID, name: str, host: Host) -> None:
+    """See to it that this host does not run it. Raises HostError."""
+    with connection.connect(address_of(host)) as asked:
+        if asked.run(migration.whereabouts, uuid) is None:
+            return
+        with suppress(NotFound):  # it has just gone
+            asked.run(domains.force_off, uuid)
+        if asked.run(migration.whereabouts, uuid) is not None:
+            raise Conflict(f"{name} does not end on {host.name}.")

@@ -42,17 +42,24 @@ def clear_all(run: Run, canaries: Sequence[Canary]) -> list[str]:
     """
     left = []
     for canary in canaries:
-        for host in Host.objects.filter(pk__in=canary.hosts):
-            try:
-                _clear(canary, host)
-            except AppError as error:
-                left.append(f"{canary.name} on {host.name}: {error}")
-                run.log(f"{canary.name} is taken away from {host.name} later. {error}")
+        # First from all: what is on its way from one to another is on both.
+        for clear in (_stop, _clear):
+            for host in Host.objects.filter(pk__in=canary.hosts):
+                try:
+                    clear(canary, host)
+                except AppError as error:
+                    if clear is _clear:
+                        left.append(f"{canary.name} on {host.name}: {error}")
+                        run.log(f"{canary.name} is taken away later. {error}")
     return left
 
 
+def _stop(canary: Canary, host: Host) -> None:
+    flying.stop(canary.uuid, canary.name, host)
+
+
 def _clear(canary: Canary, host: Host) -> None:
-    flying.stop(Canary(uuid=canary.uuid, name=canary.name, hosts=[host.pk]))
+    _stop(canary, host)
     nest.clear(canary, host)
     canary.hosts = [pk for pk in canary.hosts if pk != host.pk]
     canary.save(update_fields=["hosts"])
