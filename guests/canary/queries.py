@@ -7,7 +7,7 @@ from django.db.models import F, Max, Q, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
-from guests.canary import services
+from guests.canary import rows as known
 from guests.canary.models import CanaryResult, CanarySchedule
 from hosts.models import Host
 from kvmweb.operations.models import Operation
@@ -104,11 +104,11 @@ def board() -> Board:
         )
         for source in hosts
     ]
-    runs = Operation.objects.filter(kind=services.RUN).order_by("-created_at")
+    runs = Operation.objects.filter(kind=known.RUN).order_by("-created_at")
     return Board(
         hosts,
         rows,
         CanarySchedule.objects.filter(pk=1).first() or CanarySchedule(pk=1),
-        services.active(),
+        known.active(),
         runs.exclude(state__in=Operation.ACTIVE).first(),
     )

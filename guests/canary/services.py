@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from guests.canary.models import Canary, CanarySchedule
+from guests.canary.rows import RUN, TIDY, active, left_behind
 from hosts.models import Host
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import User
@@ -13,7 +14,6 @@ from kvmweb.errors import Conflict, Invalid
 from kvmweb.operations.models import Operation
 from kvmweb.operations.services import submit
 
-RUN, TIDY = "canary.run", "canary.tidy"
 NAME = "Canary"
 EXPIRES_S = 600
 _LEFT = timedelta(seconds=30)  # so long what an ended run left is left alone
@@ -73,24 +73,12 @@ def schedule(*, enabled: bool, hour: int, by: User, address: str = "") -> None:
         )
 
 
-def active() -> Operation | None:
-    """The run that goes on now."""
-    return Operation.objects.filter(kind=RUN, state__in=Operation.ACTIVE).first()
-
-
 def look() -> None:
     """Begin what is due: tonight's flight, and what earlier ones had to leave."""
     _fly_at_night()
     Canary.objects.filter(hosts=[], made_at__lt=timezone.now() - _KEPT).delete()
     if _left() and not _busy():
         submit(TIDY, by=None, guest_name=NAME, expires_s=EXPIRES_S)
-
-
-def left_behind() -> list[Canary]:
-    """Canaries that some host may still know, and nobody flies any more."""
-    going = Operation.objects.filter(kind=RUN, state__in=Operation.ACTIVE)
-    rows = Canary.objects.exclude(hosts=[])
-    return list(rows.exclude(operation__in=going.values("pk")))
 
 
 def _left() -> bool:

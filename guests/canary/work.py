@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from guests.canary import rounds, services
+from guests.canary import rounds, rows
 from kvmweb.accounts.gate import Right, need
 from kvmweb.errors import Conflict
 from kvmweb.operations.models import Operation
@@ -21,15 +21,15 @@ def _again(_run: Run) -> Recovery:
     return Recovery.AGAIN
 
 
-@work(services.RUN, allowed=_allowed, recover=_again, cancellable=True)
+@work(rows.RUN, allowed=_allowed, recover=_again, cancellable=True)
 def run(run: Run) -> dict[str, Any]:
     """Fly every way between the hosts."""
     return rounds.fly(run)
 
 
-@work(services.TIDY, recover=_again)
+@work(rows.TIDY, recover=_again)
 def tidy(run: Run) -> None:
     """Take away what earlier rounds had to leave on hosts that did not answer."""
-    if left := rounds.clear_all(run, services.left_behind()):
+    if left := rounds.clear_all(run, rows.left_behind()):
         raise Conflict(f"Still left: {' '.join(left)}")
     run.say("Nothing of a canary is left anywhere.")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guests import facts
-from guests.canary import paper, queries, route, services
+from guests.canary import paper, queries, route, rows, services
 from guests.canary.models import Canary, CanaryResult, CanarySchedule
 from guests.models import Guest
 from hosts.models import Host
@@ -89,8 +89,8 @@ def test_it_flies_once_a_night_and_only_where_switched_on(
     def flown_at(moment: datetime) -> int:
         monkeypatch.setattr(timezone, "now", lambda: moment)
         services.look()
-        Operation.objects.filter(kind=services.RUN).update(state="succeeded")
-        return Operation.objects.filter(kind=services.RUN).count()
+        Operation.objects.filter(kind=rows.RUN).update(state="succeeded")
+        return Operation.objects.filter(kind=rows.RUN).count()
 
     assert flown_at(night) == 0
     services.schedule(enabled=True, hour=2, by=admin)
@@ -115,7 +115,7 @@ def test_what_an_ended_round_had_to_leave_is_looked_after(host_of: Hosts) -> Non
     services.look()
     services.look()
 
-    assert [row.kind for row in Operation.objects.all()] == [services.TIDY]
+    assert [row.kind for row in Operation.objects.all()] == [rows.TIDY]
     bird.hosts, bird.made_at = [], old - timedelta(days=2)
     bird.save()
     services.look()
@@ -172,7 +172,7 @@ def test_it_is_asked_for_and_scheduled_from_the_page(
     as_admin.post("/moves/canary/schedule/", {"enabled": "on", "hour": "4"})
     wrong = as_admin.post("/moves/canary/schedule/", {"enabled": "on", "hour": "99"})
 
-    assert services.active() is not None
+    assert rows.active() is not None
     row = CanarySchedule.objects.get()
     assert (row.enabled, row.hour) == (True, 4)
     assert wrong.status_code == 422

@@ -1,5 +1,7 @@
 """A canary is moved round all hosts, says what it proved, and leaves nothing behind."""
 
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -73,3 +75,21 @@ def test_one_that_is_stopped_on_its_way_leaves_nothing_either(
     assert stopped.status < 300, stopped.body
     assert done["state"] == "cancelled", done
     assert _left(lab3) == []
+
+
+def test_a_killed_worker_s_round_is_flown_to_its_end_by_another(
+    lab3: Lab, moving_product: Product
+) -> None:
+    operation = _run(moving_product)
+    until(lambda: _out(lab3), 60, why="No canary is out.")
+    killed_at = _out(lab3)
+    for pid in moving_product.pids("celery"):
+        os.kill(pid, signal.SIGKILL)
+    done = ended(moving_product, operation, 120)
+
+    assert killed_at
+    assert done["state"] == "succeeded", done
+    assert done["result"]["flown"] == 6
+    assert done["result"]["broken"] == 0
+    assert _left(lab3) == []
+    assert not any("canary" in name for name in _names(moving_product))
