@@ -77,9 +77,13 @@ def _by_api(product: Product, uuid: str, to: LabHost) -> tuple[float, float]:
     said = product.call("POST", f"guests/{uuid}/migrate/", {"host": target})
     if said.status != 202:
         raise RuntimeError(f"The move was refused: {said.body}")
-    until(lambda: _shown(product, uuid) == (to.name, "running"), 60, pause=0.005)
-    took = time.monotonic() - begun
     operation = f"operations/{said.body['id']}/"
+    try:
+        until(lambda: _shown(product, uuid) == (to.name, "running"), 30, pause=0.005)
+    except TimeoutError as error:
+        message = product.call("GET", operation).body
+        raise RuntimeError(f"It was not seen to arrive: {message}") from error
+    took = time.monotonic() - begun
     until(lambda: product.call("GET", operation).body["finished_at"] is not None, 60)
     ended = product.call("GET", operation).body
     if ended["state"] != "succeeded":

@@ -160,10 +160,14 @@ class _Call(threading.Thread):
 
 def _refused(error: libvirt.libvirtError, trip: Trip, doing: str) -> Ended:
     text = str(error.get_error_message()).lower()
+    about_tls = bool(_NO_TLS.search(text))
+    # The source signs in by certificates of its own, and may have none.
+    by_wire = error.get_error_domain() == libvirt.VIR_FROM_RPC and about_tls
+    unreached = bool(trip.target_uri) and (_NO_WAY in text or by_wire)
     return Ended(
         explain(error, doing),
-        unreached=_NO_WAY in text,
-        no_tls=trip.tls and _NO_WAY not in text and bool(_NO_TLS.search(text)),
+        unreached=unreached,
+        no_tls=trip.tls and about_tls and not unreached,
     )
 
 

@@ -19,6 +19,10 @@ from tests.waiting import until
 pytestmark = pytest.mark.lab
 Mover = Callable[..., str]
 _IMAGES = "var/lib/libvirt/images"
+_WRITES = (  # 24 MiB of memory again and again
+    "while :; do dd if=/dev/urandom of=/dev/shm/x bs=1M count=24; done "
+    ">/dev/null 2>&1 & true"
+)
 
 
 def test_it_moves_live_and_all_that_is_ours_goes_along(
@@ -171,10 +175,7 @@ def test_post_copy_is_really_begun(
     uuid = mover("dirty", memory_mib=160)
     with Shell(lab3.hosts[0], uuid) as shell:
         shell.booted()
-        shell.say(
-            "while :; do dd if=/dev/urandom of=/dev/shm/x bs=1M count=24; done "
-            ">/dev/null 2>&1 & true"
-        )
+        shell.say(_WRITES)
         said = ask_move(
             moving_product, uuid, there, policy="post-copy", bandwidth_mib_s=16
         )
@@ -190,21 +191,64 @@ def test_a_host_that_is_reached_by_a_socket_takes_part(
 ) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("led", memory_mib=96, shared_mib=8)
-    with _by_socket(moving_product, there):
+    socket = {"transport": "unix", "address": "", "socket_path": str(there.socket_path)}
+    with _reached(moving_product, there, socket):
         moved(moving_product, uuid, there)
         assert homes(lab3, uuid) == {there.name: "running"}
         moved(moving_product, uuid, here)
     assert homes(lab3, uuid) == {here.name: "running"}
 
 
+def test_hosts_with_certificates_move_it_with_them_as_far_as_they_go(
+    lab3: Lab, moving_product: Product, mover: Mover
+) -> None:
+    here, there, _ = lab3.hosts
+    assert lab3.authority is not None
+    assert lab3.client is not None
+    by_tls = {
+        "transport": "tls",
+        "tls_ca": lab3.authority.pem,
+        "tls_certificate": lab3.client.certificate,
+        "tls_key": lab3.client.key,
+    }
+    uuid = mover("sealed", memory_mib=96)
+    product = moving_product
+    with _reached(product, here, by_tls), _reached(product, there, by_tls):
+        operation = moved(moving_product, uuid, there)
+        told = " ".join(line["message"] for line in operation["log"])
+        assert "kvmweb leads the move" in told  # the source has no client certificate
+        assert "It goes unencrypted" in told  # and QEMU none at all
+    assert homes(lab3, uuid) == {there.name: "running"}
+
+
+def test_a_guest_that_writes_too_fast_ends_by_its_policy(
+    lab3: Lab, moving_product: Product, mover: Mover
+) -> None:
+    here, there, _ = lab3.hosts
+    uuid = mover("hasty", memory_mib=128)
+    with Shell(here, uuid) as shell:
+        shell.booted()
+        shell.say(_WRITES)
+    slow = {"bandwidth_mib_s": 16, "policy": "least-downtime", "max_downtime_ms": 20}
+    said = ask_move(moving_product, uuid, there, **slow)
+    operation = ended(moving_product, said.body["id"], 90)
+    assert operation["state"] == "failed", operation
+    assert "writes its memory faster" in operation["message"]
+    assert "goes on" in operation["message"]
+    assert homes(lab3, uuid) == {here.name: "running"}
+    wish = {"parallel": 2, "bandwidth_mib_s": 64}
+    moved(moving_product, uuid, there, **wish)
+    moved(moving_product, uuid, here, compression=True)
+    assert homes(lab3, uuid) == {here.name: "running"}
+
+
 @contextmanager
-def _by_socket(product: Product, host: LabHost) -> Iterator[None]:
-    """The host, registered by its Unix socket for a while."""
+def _reached(product: Product, host: LabHost, way: dict[str, str]) -> Iterator[None]:
+    """The host, registered in another way for a while."""
     number = host_ids(product)[host.name]
-    socket = {"transport": "unix", "address": "", "socket_path": str(host.socket_path)}
     tcp = {"transport": "tcp", "address": host.address, "socket_path": ""}
     try:
-        said = product.call("PATCH", f"hosts/{number}/", socket)
+        said = product.call("PATCH", f"hosts/{number}/", way)
         assert said.status == 200, said.body
         _reconnected(product, host)
         yield
