@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guests.migration.may import (
@@ -204,6 +204,8 @@ def test_a_host_that_said_nothing_is_not_refused_for_it() -> None:
     assert may(GUEST, HOME, silent).ok
 
 
+# Each example is a whole guest and a whole host: slow where others use the machine.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 disks = st.builds(
     DiskAt,
     target=st.sampled_from(["vda", "vdb"]),
@@ -242,6 +244,7 @@ betweens = st.builds(
 )
 
 
+@patient
 @given(guests, sides, betweens)
 def test_yes_means_no_reasons_and_every_disk_is_accounted_for(
     guest: Needs, there: Side, between: Between
@@ -254,6 +257,7 @@ def test_yes_means_no_reasons_and_every_disk_is_accounted_for(
     assert verdict.bytes_to_copy >= 0
 
 
+@patient
 @given(guests, sides, betweens)
 def test_a_host_that_is_down_or_in_maintenance_is_never_right(
     guest: Needs, there: Side, between: Between
@@ -263,6 +267,7 @@ def test_a_host_that_is_down_or_in_maintenance_is_never_right(
         assert not verdict.ok
 
 
+@patient
 @given(guests, sides)
 def test_a_proof_never_adds_to_what_is_copied(guest: Needs, there: Side) -> None:
     believed = may(guest, HOME, there)

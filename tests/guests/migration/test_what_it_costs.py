@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guests.migration.cost import MIB, Link, Load, estimate
@@ -67,6 +67,7 @@ def test_what_nobody_measured_is_said() -> None:
     assert told.bytes == 256 * MIB
 
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 loads = st.builds(
     Load,
     memory_bytes=st.integers(0, 2**40),
@@ -92,6 +93,7 @@ wishes = st.builds(
 )
 
 
+@patient
 @given(loads, links, wishes)
 def test_it_always_ends_with_sensible_numbers(
     load: Load, link: Link, wish: MoveWish
@@ -103,6 +105,7 @@ def test_it_always_ends_with_sensible_numbers(
     assert told.why.endswith(".")
 
 
+@patient
 @given(loads, links)
 def test_a_faster_link_never_takes_longer_for_an_idle_guest(
     load: Load, link: Link
@@ -112,6 +115,7 @@ def test_a_faster_link_never_takes_longer_for_an_idle_guest(
     assert estimate(idle, faster).seconds <= estimate(idle, link).seconds + 0.01
 
 
+@patient
 @given(loads, links)
 def test_more_to_copy_never_takes_less(load: Load, link: Link) -> None:
     more = replace(load, disk_bytes=load.disk_bytes + 2**30)
