@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 from guests.migration.wishes import (
     BANDWIDTH_MOST_MIB_S,
     DOWNTIME_MOST_MS,
-    LIVE,
-    MUST_FINISH,
     PARALLEL_MOST,
     MoveWish,
 )
@@ -20,14 +18,14 @@ class MoveIn(Schema):
     """Where a guest is to go, and how. Without `host` the product chooses one."""
 
     host: int | None = Field(None, ge=1, lt=2**63)
-    mode: Literal["live", "offline"] = LIVE
+    mode: Literal["live", "offline"] = "live"
     storage: Literal["auto", "shared", "copy"] = "auto"
     bandwidth_mib_s: int | None = Field(None, ge=1, le=BANDWIDTH_MOST_MIB_S)
     max_downtime_ms: int | None = Field(None, ge=1, le=DOWNTIME_MOST_MS)
     auto_converge: bool | None = None
     post_copy: bool | None = None
     policy: Literal["least-downtime", "must-finish", "post-copy", "gentle"] = (
-        MUST_FINISH
+        "must-finish"
     )
     compression: bool = False
     parallel: int = Field(0, ge=0, le=PARALLEL_MOST)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from guests.migration import ladder
 from guests.migration.ladder import POLICIES, Course, Seen, Step
+from guests.migration.wishes import DOWNTIME_MOST_MS, MoveWish
 from guests.migration.wishes import POLICIES as NAMES
-from guests.migration.wishes import MoveWish
 from kvmweb.errors import Invalid
 
 _MIB = 1024**2
@@ -63,7 +63,7 @@ def test_what_must_finish_ends_however_fast_it_writes(
     rate: int, dirty: int, memory: int
 ) -> None:
     # A guest of which no host would allow even one whole round never ends.
-    assume(memory * 1000 / rate < ladder.DOWNTIME_MOST_MS)
+    assume(memory * 1000 / rate < DOWNTIME_MOST_MS)
     wish = MoveWish(policy="must-finish")
     steps, _, ended = _walk(
         wish,
@@ -173,7 +173,7 @@ def test_what_excludes_each_other_is_refused() -> None:
         {"mode": "offline", "post_copy": True},
     ):
         with pytest.raises(Invalid):
-            MoveWish(**wish)  # type: ignore[arg-type]
+            MoveWish(**wish)
 
 
 def test_a_wish_survives_being_written_down() -> None:

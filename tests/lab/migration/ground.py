@@ -38,7 +38,11 @@ def cut_off(lab: Lab, host: LabHost) -> Callable[[], None]:
     """Take the host's network away; call the answer to give it back."""
     link = f"{lab.prefix}v{host.number}"
     command("ip", "link", "set", link, "down")
-    return lambda: command("ip", "link", "set", link, "up") and None
+
+    def mend() -> None:
+        command("ip", "link", "set", link, "up")
+
+    return mend
 
 
 def host_ids(product: Product) -> dict[str, int]:

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -82,7 +83,7 @@ def test_disks_are_copied_while_it_writes_to_them(
 ) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("writer", memory_mib=128, own_mib=24)
-    with Shell(here, uuid) as shell:
+    with Shell(here, UUID(uuid)) as shell:
         shell.booted()
         shell.say("dd if=/dev/urandom of=/dev/vda bs=1M count=16 2>/dev/null; sync")
         said = ask_move(moving_product, uuid, there, bandwidth_mib_s=24)
@@ -94,7 +95,7 @@ def test_disks_are_copied_while_it_writes_to_them(
     assert operation["state"] == "succeeded", operation
     assert homes(lab3, uuid) == {there.name: "running"}
     copy = there.root / _IMAGES / "writer-vdc.qcow2"
-    with Shell(there, uuid) as shell:
+    with Shell(there, UUID(uuid)) as shell:
         shell.booted()
         inside = shell.say("sync; echo 3 >/proc/sys/vm/drop_caches; md5sum /dev/vda")
     assert _md5(copy) == inside.split()[0]
@@ -173,7 +174,7 @@ def test_post_copy_is_really_begun(
 ) -> None:
     there = lab3.hosts[1]
     uuid = mover("dirty", memory_mib=160)
-    with Shell(lab3.hosts[0], uuid) as shell:
+    with Shell(lab3.hosts[0], UUID(uuid)) as shell:
         shell.booted()
         shell.say(_WRITES)
         said = ask_move(
@@ -226,7 +227,7 @@ def test_a_guest_that_writes_too_fast_ends_by_its_policy(
 ) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("hasty", memory_mib=128)
-    with Shell(here, uuid) as shell:
+    with Shell(here, UUID(uuid)) as shell:
         shell.booted()
         shell.say(_WRITES)
     slow = {"bandwidth_mib_s": 16, "policy": "least-downtime", "max_downtime_ms": 20}
