@@ -182,7 +182,7 @@ def cloned(page: Page, kvm: LabHost, uuid: str) -> None:
     page.get_by_label("Start it when it is made").check()
     page.get_by_role("button", name="Clone front").click()
     said = page.get_by_text("twin, a clone of front, is running on kvm.")
-    expect(said.first).to_be_visible(timeout=120_000)
+    expect(said.first).to_be_attached(timeout=120_000)
     kvm.virsh("start", "front")
 
 
