@@ -124,6 +124,12 @@ def recorded(journey: Journey) -> Iterator[None]:
     except AppError as error:
         records.end(journey, Move.Outcome.FAILED, str(error), Measured())
         raise
+    except LeaseLost:  # whoever took it over ends it
+        raise
+    except BaseException:
+        sentence = "It ended by a mistake of the product: see its operation."
+        records.end(journey, Move.Outcome.FAILED, sentence, Measured())
+        raise
 
 
 def _brought_along(journey: Journey) -> MigrationJob | None:
