@@ -211,7 +211,7 @@ class _Eye:
         )
         self._strain: Place[tuple[GuestStrain, ...]] = Place(
             StrainMeter(side.shared).look,
-            lambda seen: self._teller.tell(StrainSeen(seen)),
+            self._tell_strain,
             self._lost,
             every_s=lambda: EVERY_S,
         )
@@ -383,6 +383,10 @@ class _Eye:
                 self._picture.readdress(uuid)
         if self._shown:
             self._teller.tell(NetworksSeen(seen))
+
+    def _tell_strain(self, seen: tuple[GuestStrain, ...]) -> None:
+        if seen:  # the first look can tell nothing
+            self._teller.tell(StrainSeen(seen))
 
     def _tell_tick(self, tick: PackedTick) -> None:
         if tick.packed or tick.host.cpu_percent is not None:
