@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from guests.proof.queries import Filters
-from kvmweb.errors import NotFound
+from kvmweb.errors import Invalid
 from kvmweb.operations.models import Operation
 
 
@@ -31,7 +31,7 @@ class FilterForm(forms.Form):
 def asked_report(query: QueryDict) -> tuple[dt.date | None, Operation | None]:
     """The day or the drain that is asked for; today without either.
 
-    Raises NotFound for a drain that is none, or a day that is no date.
+    Raises Invalid for a drain that is none, or a day that is no date.
     """
     return report_of(query.get("day", ""), query.get("drain", ""))
 
@@ -45,7 +45,8 @@ def report_of(day: str, drain: str) -> tuple[dt.date | None, Operation | None]:
     try:
         return dt.date.fromisoformat(day), None
     except ValueError as error:
-        raise NotFound("A day is written as 2026-01-31.") from error
+        message = "A day is written as 2026-01-31."
+        raise Invalid(message, errors={"day": [message]}) from error
 
 
 def _drain(text: str) -> Operation:
@@ -54,5 +55,6 @@ def _drain(text: str) -> Operation:
     except ValueError:
         row = None
     if row is None:
-        raise NotFound("There is no such drain.")
+        message = "There is no such drain."
+        raise Invalid(message, errors={"drain": [message]})
     return row

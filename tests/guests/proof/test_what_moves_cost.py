@@ -81,7 +81,7 @@ def test_a_drain_is_reported_alone(made: Made, as_admin: Client) -> None:
     assert said["succeeded"] == 1
     assert "Emptying of kvm1" in page
     for wrong in (f"drain={uuid4()}", "drain=x", "day=yesterday"):
-        assert as_admin.get(f"/api/v1/moves/report/?{wrong}").status_code == 404
+        assert as_admin.get(f"/api/v1/moves/report/?{wrong}").status_code == 422
 
 
 def test_the_table_opens_in_a_spreadsheet_and_runs_nothing(
