@@ -200,7 +200,7 @@ def test_a_thousand_guests_are_looked_at_in_seconds(tmp_path: Path) -> None:
         first = child.channel.recv()
         assert len(first.domains) == 1000
         assert time.monotonic() - begun < 10
-        then = [child.channel.recv(), child.channel.recv()]
-        assert any(isinstance(each, Tick) for each in then)
+        while not isinstance(child.channel.recv(), Tick):
+            assert child.channel.poll(30), "It tells nothing more."
     finally:
         child.kill()
