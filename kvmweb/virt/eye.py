@@ -209,11 +209,9 @@ class _Eye:
             self._lost,
             every_s=lambda: _AROUND_S,
         )
+        meter = StrainMeter(side.shared)
         self._strain: Place[tuple[GuestStrain, ...]] = Place(
-            StrainMeter(side.shared).look,
-            self._tell_strain,
-            self._lost,
-            every_s=lambda: EVERY_S,
+            meter.look, self._tell_strain, self._lost, every_s=lambda: EVERY_S
         )
         self._pulse = Pulse(
             side.own,
