@@ -158,6 +158,7 @@ def test_the_target_s_storage_fills_up(
         for host in (here, there):
             host.virsh("pool-destroy", "small")
             host.run("umount", folder)
+        here.run("rmdir", folder)
 
 
 def _on_its_way(product: Product, uuid: str, to: LabHost) -> str:
