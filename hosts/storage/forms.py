@@ -11,9 +11,7 @@ from hosts.storage.services import Copy, New
 from kvmweb.errors import AppError, Conflict, Invalid
 from kvmweb.virt.poolwish import KINDS, PoolWish
 
-_SIZE = re.compile(
-    r"([0-9]{1,16}(?:\.[0-9]{1,3})?)\s*([kmgtp]?)(i?b)?", re.IGNORECASE
-)
+_SIZE = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,3})?)\s*([kmgtp]?)(i?b)?", re.IGNORECASE)
 _POWERS = " kmgtp"
 _FORMATS = [
     ("qcow2", "qcow2: grows as it is written to, can hold snapshots"),
