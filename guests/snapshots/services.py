@@ -28,7 +28,8 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 _ON = {DomainState.RUNNING, DomainState.PAUSED}
 
 BLOCKS_MIGRATION = (
-    "While a guest has snapshots its host does not let it move to another one."
+    "A guest with snapshots moves only on storage that both hosts see: a copy of its "
+    "disks would lose them."
 )
 
 

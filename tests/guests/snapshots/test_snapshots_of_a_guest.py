@@ -254,7 +254,7 @@ def test_a_snapshot_is_made_and_deleted_on_pages(
     web: Guest, as_operator: Client
 ) -> None:
     page = as_operator.get(f"/guests/{WEB}/snapshots/new/").content.decode()
-    assert "does not let it move" in page
+    assert "moves only on storage that both hosts see" in page
     address = f"/guests/{WEB}/snapshots/new/"
     said = as_operator.post(address, {"name": "a"})
     assert said.status_code == 422
