@@ -19,12 +19,12 @@ from tests.waiting import until
 # What shares a lab or a product is done by one process, one after the other; the
 # longest begin first. Everything else goes file by file to whoever is free.
 _TOGETHER = (
-    "lab/faults/",
-    "lab/migration/",
-    "lab/creation/",
     "lab/",
-    "test_on_postgresql.py",
     "browser/",
+    "lab/migration/",
+    "lab/faults/",
+    "test_on_postgresql.py",
+    "lab/creation/",
     "deploy/",
 )
 
@@ -64,7 +64,7 @@ def _has_rows(item: pytest.Item) -> bool:
 
 def _group(nodeid: str) -> str:
     place = nodeid.partition("::")[0].removeprefix("tests/")
-    return next((each for each in _TOGETHER if place.startswith(each)), place)
+    return max((it for it in _TOGETHER if place.startswith(it)), key=len, default=place)
 
 
 def _rank(group: str) -> int:

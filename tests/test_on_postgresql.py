@@ -9,7 +9,7 @@ from deploy.places import ROOT
 from deploy.postgres import Postgres
 
 ROOMS = ["tests/kvmweb", "tests/hosts", "tests/guests"]
-_LIMIT_S = 600
+_LIMIT_S = 1500
 
 
 def _environment() -> dict[str, str]:

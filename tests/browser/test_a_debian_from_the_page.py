@@ -162,6 +162,8 @@ def kept(page: Page, uuid: str) -> None:
     page.get_by_role("button", name="Make the snapshot").click()
     row = page.get_by_role("row").filter(has_text="before")
     expect(row.get_by_text("memory and disks")).to_be_visible(timeout=120_000)
+    said = page.get_by_text("The snapshot before of front was made")
+    expect(said.first).to_be_attached(timeout=120_000)
 
 
 def gone_back(page: Page, uuid: str) -> None:

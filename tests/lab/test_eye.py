@@ -180,7 +180,8 @@ def test_a_killed_libvirtd_is_lost_at_once(host: LabHost, told: Watched) -> None
     host.kill_libvirtd()
     try:
         lost = told.wait_for(Lost, seconds=5)
-        assert lost.code == "host_unreachable"
+        # A call may have been under way, whose outcome nobody knows then.
+        assert lost.code in {"host_unreachable", "host_timeout"}
         assert time.monotonic() - begun < 5
     finally:
         host.start_libvirtd()
