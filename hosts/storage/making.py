@@ -97,8 +97,14 @@ def made(run: Run, pool: Pool, path: str, made_as: str) -> dict[str, object]:
     holdings.ready(pool.host, path, format=made_as)
     run.progress(0.98, "waiting until its host says so")
     row = until_row(
-        lambda: Volume.objects.filter(pool=pool, path=path).first(),
+        lambda: _seen_whole(pool, path, made_as, run.params.get("backing", "")),
         within_s=_APPEARS_S,
         say=f"{path} was made, but {pool.host.name} has not been seen to say so yet.",
     )
     return {"volume": row.pk, "path": path}
+
+
+def _seen_whole(pool: Pool, path: str, made_as: str, backing: str) -> Volume | None:
+    """Its row, unless that is of a look into it while it was being written."""
+    rows = Volume.objects.filter(pool=pool, path=path, backing_path=backing)
+    return (rows if made_as == "raw" else rows.filter(format=made_as)).first()
