@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab.migration.ground import ask_move, homes, host_ids, moved
 from tests.lab.shell import Shell
-from tests.scene import ended, guest, seen, states_of_hosts
+from tests.scene import ended, guest, seen
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
@@ -246,23 +246,26 @@ def test_a_guest_that_writes_too_fast_ends_by_its_policy(
 @contextmanager
 def _reached(product: Product, host: LabHost, way: dict[str, str]) -> Iterator[None]:
     """The host, registered in another way for a while."""
-    number = host_ids(product)[host.name]
     tcp = {"transport": "tcp", "address": host.address, "socket_path": ""}
     try:
-        said = product.call("PATCH", f"hosts/{number}/", way)
-        assert said.status == 200, said.body
-        _reconnected(product, host)
+        _reconnected(product, host, way)
         yield
     finally:
-        assert product.call("PATCH", f"hosts/{number}/", tcp).status == 200
-        _reconnected(product, host)
+        _reconnected(product, host, tcp)
 
 
-def _reconnected(product: Product, host: LabHost) -> None:
-    """Wait until it is up in the new way; the old one is given up at once, or was."""
-    with suppress(AssertionError):
-        until(lambda: states_of_hosts(product)[host.name] != "up", 3, pause=0.02)
-    until(lambda: states_of_hosts(product)[host.name] == "up")
+def _reconnected(product: Product, host: LabHost, way: dict[str, str]) -> None:
+    """Have it reached in this way, and wait until it is."""
+    place = f"hosts/{host_ids(product)[host.name]}/"
+    before = product.call("GET", place).body["state_since"]
+    said = product.call("PATCH", place, way)
+    assert said.status == 200, said.body
+
+    def is_up_anew() -> bool:
+        told = product.call("GET", place).body
+        return told["state"] == "up" and told["state_since"] != before
+
+    until(is_up_anew)
 
 
 def _fill(path: Path) -> None:

@@ -146,7 +146,7 @@ def test_the_target_s_storage_fills_up(
         _with_full_disk(here, uuid, folder, 24)
         here.virsh("start", uuid)
         until(lambda: _shows_disk(moving_product, uuid), 20)
-        operation = _on_its_way(moving_product, uuid, there)
+        operation = _on_its_way(moving_product, uuid, there, bandwidth_mib_s=1)
         with pytest.raises(LabError, match="No space left"):
             there.run("dd", "if=/dev/zero", f"of={folder}/rest", "bs=1M")
         end = ended(moving_product, operation, 60)
@@ -154,16 +154,17 @@ def test_the_target_s_storage_fills_up(
         assert there.run("ls", folder) == "rest"
         _row_says(moving_product, uuid, here)
     finally:
-        here.virsh("destroy", uuid)
         for host in (here, there):
+            if host.name in homes(lab3, uuid):
+                host.virsh("destroy", uuid)
             host.virsh("pool-destroy", "small")
             host.run("umount", folder)
         here.run("rmdir", folder)
 
 
-def _on_its_way(product: Product, uuid: str, to: LabHost) -> str:
+def _on_its_way(product: Product, uuid: str, to: LabHost, **wish: Any) -> str:
     """The operation of a move that has begun to send, and will for some seconds."""
-    said = ask_move(product, uuid, to, **_SLOW)
+    said = ask_move(product, uuid, to, **_SLOW | wish)
     assert said.status == 202, said.body
     operation = str(said.body["id"])
     until(lambda: _sends(product, operation), 20, pause=0.05)
