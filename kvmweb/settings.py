@@ -18,6 +18,16 @@ ADMIN_PASSWORD = os.environ.get("KVMWEB_ADMIN_PASSWORD", "")
 LOCAL_HOST = os.environ.get("KVMWEB_LOCAL_HOST", "auto")
 HTTPS = os.environ.get("KVMWEB_HTTPS", "off") == "on"
 TRASH_DAYS = float(os.environ.get("KVMWEB_TRASH_DAYS", "7"))  # then volumes go for ever
+# Where people find the panel: what mails and webhooks link to.
+PUBLIC_URL = (
+    os.environ.get("KVMWEB_PUBLIC_URL")
+    or f"{'https' if HTTPS else 'http'}://{BIND}:{PORT}"
+).rstrip("/")
+# smtp://user:password@host:587?tls=starttls, or smtps://…; none: no mail is sent.
+SMTP_URL = os.environ.get("KVMWEB_SMTP_URL", "")
+MAIL_FROM = os.environ.get("KVMWEB_MAIL_FROM") or f"kvmweb@{socket.gethostname()}"
+# Whether webhooks of people who are no administrators may reach private addresses.
+WEBHOOK_PRIVATE = os.environ.get("KVMWEB_WEBHOOK_PRIVATE", "off") == "on"
 # Private networks from which files may be fetched into volumes.
 FETCH_NETWORKS = tuple(
     os.environ.get("KVMWEB_FETCH_NETWORKS", "").replace(",", " ").split()
@@ -68,6 +78,7 @@ INSTALLED_APPS = [
     "kvmweb.rollups",
     "hosts",
     "guests",
+    "portal",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
