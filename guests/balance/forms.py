@@ -29,17 +29,20 @@ class RuleForm(_Told):
     tag = forms.RegexField(
         _TAG, label="Guests with the tag", error_messages={"invalid": _TAGS}
     )
-    kind = forms.ChoiceField(choices=PlacementRule.Kind.choices, label="shall")
+    kind = forms.ChoiceField(
+        choices=PlacementRule.Kind.choices, label="What they shall do"
+    )
     host_tag = forms.RegexField(
         _TAG,
         required=False,
         label="Tag of the hosts",
+        help_text="Only where they shall stay on hosts with a tag.",
         error_messages={"invalid": _TAGS},
     )
     must = forms.BooleanField(
         required=False,
         initial=True,
-        label="They must; else it is only liked",
+        label="They must; without this it is only preferred",
     )
 
     def rule(self) -> PlacementRule:
@@ -58,13 +61,13 @@ class CourseForm(_Told):
     )
     enabled = forms.BooleanField(required=False, label="Balance by itself")
     threshold_percent = forms.IntegerField(
-        label="From a gain of, %", initial=10, min_value=1, max_value=100
+        label="From so much less waiting (%)", initial=10, min_value=1, max_value=100
     )
     hold_s = forms.IntegerField(
-        label="that has lasted, seconds", initial=600, min_value=0
+        label="That lasted for (seconds)", initial=600, min_value=0
     )
     cool_down_s = forms.IntegerField(
-        label="then nothing for, seconds", initial=3600, min_value=0
+        label="Then rest for (seconds)", initial=3600, min_value=0
     )
 
     def course(self) -> Course:

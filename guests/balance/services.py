@@ -41,6 +41,12 @@ def run(chosen: Collection[Pair], *, by: User, address: str = "") -> Operation:
     return _begin(wanted, by=by, address=address, why="A person chose these moves.")
 
 
+def under_way() -> Convoy | None:
+    """The moves that are being made now, if any."""
+    balancing = Convoy.Purpose.BALANCE
+    return Convoy.objects.filter(purpose=balancing, ended_at=None).first()
+
+
 def automatic(now: datetime) -> list[Operation]:
     """Run what was switched on and has held long enough; the operations begun."""
     begun = []
@@ -114,9 +120,7 @@ def remove_rule(rule: PlacementRule, *, by: User, address: str = "") -> None:
 
 def _begin(changes: Sequence[Change], *, by: User, address: str, why: str) -> Operation:
     with transaction.atomic():
-        if Convoy.objects.filter(
-            purpose=Convoy.Purpose.BALANCE, ended_at=None
-        ).exists():
+        if under_way() is not None:
             raise Conflict(
                 "Guests are being balanced already.", hint="Wait for the end of that."
             )

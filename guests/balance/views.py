@@ -90,6 +90,7 @@ def _page(request: UserRequest, status: int = 200, **forms: Any) -> HttpResponse
     context = {
         "proposal": found,
         "loads": list(zip(found.before, found.after, strict=True)),
+        "under_way": services.under_way(),
         "rules": PlacementRule.objects.all(),
         "pilots": pilots,
         "rule_form": RuleForm(),
