@@ -51,6 +51,7 @@ def find(text: str) -> Token | None:
         .first()
     )
     if token is not None:
+        token.user.within = token.project_id
         _note_use(token)
     return token
 

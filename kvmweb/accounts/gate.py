@@ -1,6 +1,7 @@
 """The gate: which rights there are, which role has them, and how a door declares its own.
 
-Rights on one guest or host are asked in the apps' `access.py`, which ask here first.
+Rights on one guest, host or project are asked in the apps' `access.py`, which ask here
+first. A role holds everywhere; a membership holds for what is in its project.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 
-from kvmweb.accounts.models import Role, User
+from kvmweb.accounts.models import Member, Role, User
 from kvmweb.errors import Forbidden, NotKnown
 
 P = ParamSpec("P")
@@ -29,7 +30,8 @@ class Right(StrEnum):
     DELETE = "delete"  # a guest, with or without its volumes
     SEE_XML = "see-xml"  # a guest's raw document
     CREATE = "create"  # guests, clones
-    CHANGE = "change"  # a guest's hardware, snapshots, what is inside it
+    CHANGE = "change"  # a guest's hardware, what is inside it
+    SNAPSHOT = "snapshot"  # keep a guest as it is, and go back
     EDIT_XML = "edit-xml"  # writing it is being root on the host
     MIGRATE = "migrate"  # move a guest to another host, see where it may go
     HOST_DEVICES = "host-devices"  # giving a host's devices and directories to a guest
@@ -41,46 +43,105 @@ class Right(StrEnum):
     MANAGE_POOLS = "manage-pools"  # a pool can be any directory of a host
     MANAGE_NETWORKS = "manage-networks"
     MANAGE_USERS = "manage-users"
+    MANAGE_PROJECTS = "manage-projects"  # make them, and say what they may take up
+    REQUEST = "request"  # ask for a guest
+    DECIDE = "decide"  # about what others ask for
     SEE_AUDIT = "see-audit"
 
 
-_OWNED = frozenset(
-    {Right.PUBLIC, Right.SIGNED_IN, Right.SEE, Right.OPERATE, Right.CONSOLE, Right.EDIT}
-)
+_KNOWN = frozenset({Right.PUBLIC, Right.SIGNED_IN, Right.REQUEST})
+_OWNED = _KNOWN | {Right.SEE, Right.OPERATE, Right.CONSOLE, Right.EDIT}
 _FLEET = _OWNED | {
     Right.DELETE,
     Right.SEE_XML,
     Right.CREATE,
     Right.CHANGE,
+    Right.SNAPSHOT,
     Right.MIGRATE,
     Right.SEE_HOSTS,
     Right.MANAGE_VOLUMES,
     Right.MANAGE_IMAGES,
+    Right.DECIDE,
 }
 _RIGHTS: dict[str, frozenset[Right]] = {
     Role.USER: _OWNED,  # on guests they own only; see guests.access
     Role.OPERATOR: _FLEET,
     Role.ADMIN: frozenset(Right),
 }
+_RUNNING = _OWNED | {Right.SNAPSHOT}
+_OWNING = _RUNNING | {Right.DELETE, Right.DECIDE}
+_IN_PROJECT: dict[str, frozenset[Right]] = {
+    Member.Role.VIEWER: frozenset({Right.SEE}),
+    Member.Role.OPERATOR: _RUNNING,
+    Member.Role.OWNER: _OWNING,
+}
 
 
 def may(user: User | AnonymousUser, right: Right) -> bool:
-    """Whether this person's role has the right at all."""
+    """Whether this person has the right at all: by their role, or in some project.
+
+    The gate of a row decides whether they have it there.
+    """
     if right == Right.PUBLIC:
         return True
     if not isinstance(user, User) or not user.is_active:
         return False
-    return right in _RIGHTS[user.role]
+    if right in _RIGHTS[_role(user)]:
+        return True
+    return right in _OWNING and _some_project_gives(user, right)
+
+
+def may_everywhere(user: User, right: Right) -> bool:
+    """Whether their role gives it on whatever there is, their own or not."""
+    return user.is_active and sees_all(user) and right in _RIGHTS[_role(user)]
+
+
+def may_own(right: Right) -> bool:
+    """Whether people have it on what is theirs and in no project."""
+    return right in _OWNED
+
+
+def may_in(user: User, project_id: int, right: Right) -> bool:
+    """Whether they have the right on what is in this project."""
+    if may_everywhere(user, right):
+        return True
+    role = roles_of(user).get(project_id)
+    return role is not None and right in _IN_PROJECT[role]
+
+
+def roles_of(user: User) -> dict[int, str]:
+    """What they are in each of their projects, by its id. One query, the first time.
+
+    With a token for one project there is no other.
+    """
+    if user.known_roles is None:
+        rows = Member.objects.filter(user=user).values_list("project", "role")
+        user.known_roles = dict(rows)
+        if user.within is not None:
+            role = user.known_roles.get(user.within)
+            if user.role != Role.USER:
+                role = Member.Role.OWNER
+            user.known_roles = {user.within: role} if role else {}
+    return user.known_roles
 
 
 def rights(user: User) -> list[str]:
-    """Everything this person's role allows, by name."""
+    """Everything this person's role and projects allow, by name."""
     return sorted(right.value for right in Right if may(user, right))
 
 
 def sees_all(user: User) -> bool:
     """Whether every guest is theirs to see, not only the owned ones."""
-    return may(user, Right.SEE_HOSTS)
+    return Right.SEE_HOSTS in _RIGHTS[_role(user)] and user.is_active
+
+
+def _role(user: User) -> str:
+    """With a token for one project nobody is more than a user."""
+    return user.role if user.within is None else Role.USER
+
+
+def _some_project_gives(user: User, right: Right) -> bool:
+    return any(right in _IN_PROJECT[role] for role in roles_of(user).values())
 
 
 def need(user: User | AnonymousUser, right: Right) -> None:

@@ -53,6 +53,10 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sessions_ended = models.PositiveIntegerField(default=0)  # times all were ended
 
+    # Beside the row: set by who knows (kvmweb.accounts.bearer, kvmweb.accounts.gate).
+    within: int | None = None  # the one project that the token they came with is for
+    known_roles: dict[int, str] | None = None  # what they are in their projects
+
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -73,6 +77,64 @@ class User(AbstractBaseUser):
         ).hexdigest()
 
 
+class Project(models.Model):
+    """People who share guests, and what those may take up."""
+
+    name = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?\Z",
+                "Use small letters, digits, dots and dashes, at most 63.",
+            )
+        ],
+    )
+    note = models.TextField(blank=True, default="", max_length=2000)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def topic(self) -> str:
+        """What live pages listen to."""
+        return f"project:{self.pk}"
+
+
+class Member(models.Model):
+    """Somebody in a project, and what they may do there."""
+
+    class Role(models.TextChoices):
+        """What somebody is in one project."""
+
+        VIEWER = "viewer", "Viewer"
+        OPERATOR = "operator", "Operator"
+        OWNER = "owner", "Owner"
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="members"
+    )
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role, default=Role.OPERATOR)
+    since = models.DateTimeField(default=timezone.now, editable=False)
+    by_hand = models.BooleanField(default=True)  # else a group of a directory said so
+
+    class Meta:
+        ordering = ["user__username"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "user"], name="one_membership_a_project"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.project}"
+
+
 class Token(models.Model):
     """A way in for scripts. Only a hash is kept; the first letters help to find it."""
 
@@ -85,6 +147,9 @@ class Token(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=100)
     scope = models.CharField(max_length=10, choices=Scope, default=Scope.WRITE)
+    project = models.ForeignKey(  # it reaches nothing else; None: all its user may
+        Project, null=True, blank=True, on_delete=models.CASCADE, related_name="tokens"
+    )
     prefix = models.CharField(max_length=16)
     digest = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -45,6 +45,11 @@ def when_rights_change(listener: Callable[[int], None]) -> Callable[[int], None]
     return listener
 
 
+def rights_changed(user_id: int) -> None:
+    """Once this transaction is committed, tell who listens."""
+    transaction.on_commit(lambda: tell_of_rights(user_id))
+
+
 def add(username: str, first: Changes, *, by: Asker) -> User:
     """A new person. Raises Invalid for a bad field, Conflict for a name that is taken."""
     user = User(username=username)
@@ -74,7 +79,7 @@ def edit(user: User, changes: Changes, *, by: Asker) -> User:
             _shut_out(user)
         _save(user)
         _record("user.edit", user, by, **_told(changes))
-        transaction.on_commit(lambda: _tell(user.pk))
+        rights_changed(user.pk)
     return user
 
 
@@ -90,7 +95,7 @@ def delete(user: User, *, by: Asker) -> None:
         user_id = user.pk
         _record("user.delete", user, by)
         user.delete()
-        transaction.on_commit(lambda: _tell(user_id))
+        rights_changed(user_id)
 
 
 def set_own_password(user: User, new: str, *, by: Asker) -> None:
@@ -102,7 +107,7 @@ def set_own_password(user: User, new: str, *, by: Asker) -> None:
         _set_password(user, new)
         user.save(update_fields=["password"])
         _record("user.password", user, by)
-        transaction.on_commit(lambda: _tell(user.pk))
+        rights_changed(user.pk)
 
 
 def _apply(user: User, changes: Changes) -> None:
@@ -198,6 +203,7 @@ def _record(action: str, user: User, by: Asker, **details: object) -> None:
     )
 
 
-def _tell(user_id: int) -> None:
+def tell_of_rights(user_id: int) -> None:
+    """Have those who keep connections open ask again what this person may."""
     for listener in _listeners:
         listener(user_id)
