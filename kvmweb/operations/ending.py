@@ -38,7 +38,9 @@ class Turn:
 
 
 Leader = Callable[[Operation], Turn]
+Follower = Callable[[Operation], None]
 _leaders: dict[str, Leader] = {}
+_followers: dict[str, list[Follower]] = {}
 
 
 def leads(kind: str) -> Callable[[Leader], Leader]:
@@ -56,6 +58,19 @@ def leads(kind: str) -> Callable[[Leader], Leader]:
     return register
 
 
+def ended(kind: str) -> Callable[[Follower], Follower]:
+    """Plug: call this at the end of each operation of this kind, whatever the end.
+
+    In the transaction in which it ends, so it may neither wait nor raise.
+    """
+
+    def register(follower: Follower) -> Follower:
+        _followers.setdefault(kind, []).append(follower)
+        return follower
+
+    return register
+
+
 def end(row: QuerySet[Operation], how: End) -> Operation | None:
     """End the one operation that `row` still finds; None when it finds none any more.
 
@@ -67,6 +82,8 @@ def end(row: QuerySet[Operation], how: End) -> Operation | None:
             return None
         _write(operation, how)
         record(operation, how.state, how.details)
+        for follower in _followers.get(operation.kind, ()):
+            follower(operation)
     announce.changed(operation)
     if operation.parent_id:
         settle(operation.parent_id)
