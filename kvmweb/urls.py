@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("hosts.urls")),
     path("", include("guests.urls")),
     path("", include("guests.images.urls")),
+    path("", include("portal.urls")),
 ]
 handler400 = "kvmweb.answers.bad_request"
 handler404 = "kvmweb.answers.not_found"

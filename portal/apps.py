@@ -1,0 +1,15 @@
+"""Self-service."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class PortalConfig(AppConfig):
+    """Projects' quotas, flavors, requests, leases, and telling people."""
+
+    name = "portal"
+
+    def ready(self) -> None:
+        """Plug in: what a guest of a project takes up."""
+        import_module("portal.ledger.charging")
