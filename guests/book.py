@@ -236,11 +236,11 @@ def announce(uuids: set[UUID]) -> None:
     """Tell who listens how these guests are now."""
     if not uuids:
         return
-    rows = Guest.objects.filter(pk__in=uuids).select_related("host", "owner")
+    rows = Guest.objects.filter(pk__in=uuids).select_related("host", "owner", "project")
     batch: list[news.News] = []
     for data in guests_json(rows):
         if data["state"] == DomainState.GONE:
-            removed = {"uuid": data["uuid"], "owner": data["owner"]}
+            removed = {name: data[name] for name in ("uuid", "owner", "project")}
             batch.append(("guests", "removed", removed))
         else:
             batch.append(("guests", "state", data))

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from guests.models import Guest
-from kvmweb.accounts.models import User
+from kvmweb.accounts.models import Member, Project, User
 from kvmweb.errors import Invalid
 from kvmweb.live import news
 
@@ -26,6 +28,7 @@ class Edit:
     tags: tuple[str, ...] | None = None
     protected: bool | None = None
     owner: str | None = None  # a username; "" for nobody
+    project: str | None = None  # a name or an id; "" for none
 
     def for_host(self) -> dict[str, Any]:
         """What the host must be told, as an operation's params."""
@@ -44,6 +47,7 @@ def checked(guest: Guest, edit: Edit) -> Edit:
     _check_words(edit, errors)
     if edit.owner:
         _user(edit.owner, errors)
+    project = _project(edit.project, errors)
     if edit.autostart and not guest.persistent:
         errors["autostart"] = [f"{guest.name} is transient: no host starts it."]
     if guest.template and (edit.autostart or edit.protected is False):
@@ -60,6 +64,7 @@ def checked(guest: Guest, edit: Edit) -> Edit:
         tags=_new(tags, tuple(guest.tags)),
         protected=_new(edit.protected, guest.protected),
         owner=_new(edit.owner, owner),
+        project=_new(project, guest.project.name if guest.project else ""),
     )
 
 
@@ -78,6 +83,12 @@ def apply(guest: Guest, edit: Edit) -> list[str]:
         guest.owner = User.objects.get(username=edit.owner) if edit.owner else None
         changed.append("owner")
         for user_id in filter(None, {before, guest.owner_id}):
+            news.rights_changed(user_id)
+    if edit.project is not None:
+        before = guest.project_id
+        guest.project = Project.objects.filter(name=edit.project).first()
+        changed.append("project")
+        for user_id in _members({before, guest.project_id}):
             news.rights_changed(user_id)
     words = ["tag_words"] if "tags" in changed else []
     if changed:
@@ -116,6 +127,29 @@ def _check_words(edit: Edit, errors: dict[str, list[str]]) -> None:
             errors[name] = ["It has a character that no document can hold."]
     if "\n" in (edit.title or "") or "\r" in (edit.title or ""):
         errors["title"] = ["A title is one line."]
+
+
+def _project(said: str | None, errors: dict[str, list[str]]) -> str | None:
+    """Its name; "" for none."""
+    if not said:
+        return said
+    found = project_of(said)
+    if found is None:
+        errors["project"] = [f"There is no project {said[:64]!r}."]
+    return found.name if found else None
+
+
+def project_of(said: str) -> Project | None:
+    """The project of this name, or of this id."""
+    wanted = Q(name=said)
+    if said.isdecimal() and len(said) < 10:
+        wanted |= Q(pk=int(said))
+    return Project.objects.filter(wanted).first() if said else None
+
+
+def _members(projects: set[int | None]) -> list[int]:
+    rows = Member.objects.filter(project__in=[it for it in projects if it])
+    return list(rows.values_list("user", flat=True).distinct())
 
 
 def _user(name: str, errors: dict[str, list[str]]) -> None:

@@ -14,14 +14,14 @@ from kvmweb.operations.models import Operation
 
 
 def guest_json(guest: Guest) -> dict[str, Any]:
-    """One guest, whole. Three queries beside those for its host and owner."""
+    """One guest, whole. Three queries beside those for its host, owner and project."""
     return guests_json([guest])[0]
 
 
 def guests_json(guests: Iterable[Guest]) -> list[dict[str, Any]]:
     """Guests, whole, in their order; three queries however many there are.
 
-    Hosts and owners are to be loaded already. For those who see every guest: what
+    Hosts, owners and projects are to be loaded already. For those who see every guest: what
     others may read of it is `for_user`.
     """
     rows = list(guests)
@@ -75,7 +75,8 @@ def _guest(
         "name": guest.name,
         "host": guest.host_id,
         "host_name": guest.host.name if guest.host else "",
-        "project": None,
+        "project": guest.project_id,
+        "project_name": guest.project.name if guest.project else "",
         "owner": guest.owner.username if guest.owner else None,
         "url": f"/api/v1/guests/{guest.pk}/",
         "page": reverse("guest", args=[guest.pk]),

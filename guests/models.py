@@ -28,6 +28,13 @@ class Guest(models.Model):
         on_delete=models.SET_NULL,
         related_name="guests",
     )
+    project = models.ForeignKey(  # whose members have rights on it
+        "accounts.Project",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="guests",
+    )
     tags = models.JSONField(default=list, blank=True)
     tag_words = models.TextField(blank=True, default="")  # " db web ", to search
     protected = models.BooleanField(default=False)  # may not be deleted

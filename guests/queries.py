@@ -14,14 +14,14 @@ from guests.models import Guest, Twin
 from hosts.models import Host, Volume
 from kvmweb import samples
 from kvmweb.accounts.gate import sees_all
-from kvmweb.accounts.models import User
+from kvmweb.accounts.models import Project, User
 from kvmweb.operations.models import Operation
 from kvmweb.virt.types import DomainState, GuestSample
 
 PAGE = 50
 MOVE = "guest.migrate"
 _LIGHT = (  # what rows of lists show; fewer columns are most of a list's time
-    *("name", "state", "state_since", "started_at", "host", "owner", "tags"),
+    *("name", "state", "state_since", "started_at", "host", "owner", "project", "tags"),
     *("vcpus", "memory_bytes", "addresses", "template"),
 )
 
@@ -66,6 +66,7 @@ class Filters:
     host: str = ""  # a name or an id
     tag: str = ""
     owner: str = ""  # a username; "-" for none
+    project: str = ""  # a name or an id; "-" for none
     agent: str = ""  # "yes": connected, "no": not
     gone: str = ""  # "yes": also guests that no host knows any more
     conflict: str = ""  # "yes": on several hosts at once
@@ -164,14 +165,19 @@ def dressed(rows: Iterable[Guest]) -> list[Guest]:
 
 
 def _accompanied(guests: list[Guest]) -> list[Guest]:
-    """The same guests with their hosts and owners, each loaded once. Two queries."""
+    """The same guests with hosts, owners and projects, each loaded once. Three queries."""
     hosts = Host.objects.only("name", "state", "maintenance").in_bulk(
         {it.host_id for it in guests if it.host_id is not None}
     )
     owners = User.objects.only("username").in_bulk(
         {it.owner_id for it in guests if it.owner_id is not None}
     )
+    projects = Project.objects.only("name").in_bulk(
+        {it.project_id for it in guests if it.project_id is not None}
+    )
     for guest in guests:
+        if guest.project_id is not None:
+            guest.project = projects.get(guest.project_id)
         if guest.host_id is not None:
             guest.host = hosts.get(guest.host_id)
         if guest.owner_id is not None:
@@ -289,16 +295,30 @@ def _narrowed(filters: Filters) -> Iterator[Q | Exists]:
         yield Q(state=filters.state)
     if filters.tag:
         yield Q(tag_words__contains=f" {filters.tag} ")
-    if filters.owner == "-":
-        yield Q(owner=None)
-    elif filters.owner:
-        yield Q(owner__username=filters.owner)
+    yield from _belonging(filters)
     if filters.agent in {"yes", "no"}:
         yield Q(agent=True) if filters.agent == "yes" else ~Q(agent=True)
     if filters.conflict == "yes":
         yield in_conflict()
     if filters.template in {"yes", "no"}:
         yield Q(template=filters.template == "yes")
+
+
+def _belonging(filters: Filters) -> Iterator[Q]:
+    if filters.owner == "-":
+        yield Q(owner=None)
+    elif filters.owner:
+        yield Q(owner__username=filters.owner)
+    if filters.project == "-":
+        yield Q(project=None)
+    elif filters.project:
+        yield _of(filters.project)
+
+
+def _of(project: str) -> Q:
+    named = Q(project__name=project)
+    by_id = project.isdecimal() and len(project) < 10
+    return named | Q(project=int(project)) if by_id else named
 
 
 def _on(host: str) -> Q:

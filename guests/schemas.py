@@ -88,6 +88,7 @@ class GuestOut(Schema):
     host: int | None
     host_name: str
     project: int | None
+    project_name: str
     owner: str | None
     url: str
     page: str
@@ -136,6 +137,7 @@ class GuestQuery(doors.PageQuery):
     host: str = Field("", max_length=200)
     tag: str = Field("", max_length=200)
     owner: str = Field("", max_length=200)
+    project: str = Field("", max_length=200)
     agent: bool | None = None
     conflict: bool = False
     template: bool | None = None
@@ -158,6 +160,7 @@ class GuestQuery(doors.PageQuery):
             host=self.host,
             tag=self.tag,
             owner=self.owner,
+            project=self.project,
             agent={None: "", True: "yes", False: "no"}[self.agent],
             conflict="yes" if self.conflict else "",
             template={None: "", True: "yes", False: "no"}[self.template],
@@ -186,6 +189,7 @@ class EditIn(Schema):
     tags: list[str] = []
     protected: bool = False
     owner: str | None = None  # a user's name; null for nobody
+    project: int | str | None = None  # its id or name; null for none
     name: str = ""
     vcpus: int = 0
     vcpus_max: int = 0
@@ -220,6 +224,8 @@ class EditIn(Schema):
         }
         if "owner" in told:
             told["owner"] = told["owner"] or ""
+        if "project" in told:
+            told["project"] = "" if self.project is None else str(self.project)
         if "tags" in told:
             told["tags"] = tuple(told["tags"])
         return Edit(**told)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from guests import access, actions, edits, queries, removal
+from guests import access, actions, charging, edits, queries, removal
 from guests.actions import Action
 from guests.book import announce
 from guests.edits import Edit
@@ -84,7 +84,7 @@ def offered(guest: Guest, user: User, operation: Operation | None) -> list[Actio
 
     Empty for those who may never. `operation` is what is under way on it.
     """
-    if not may(user, Right.OPERATE):
+    if not access.may_on(user, guest, Right.OPERATE):
         return []
     reason = _why_nothing(guest, user, operation)
     found = []
@@ -126,8 +126,11 @@ def edit(
     wanted = edits.checked(guest, change)
     if wanted.owner is not None and not may(by, Right.MANAGE_USERS):
         raise Forbidden("Only an administrator may give a guest to somebody else.")
+    if wanted.project is not None and not may(by, Right.MANAGE_PROJECTS):
+        raise Forbidden("Only an administrator may give a guest to a project.")
     operation = None
     with transaction.atomic():
+        _charge(guest, wanted, hardware)
         if hardware:
             need_changeable(guest, by)
             params = checks.hardware(guest, hardware, by=by) | {"when": when}
@@ -149,6 +152,23 @@ def edit(
             _label(guest, by, address)
             announce({guest.pk})
     return operation
+
+
+def _charge(guest: Guest, wanted: Edit, hardware: Hardware | None) -> None:
+    """Ask who keeps account of it. Raises Conflict when it may not be so."""
+    if wanted.tags is not None:
+        charging.tagged(guest, wanted.tags)
+    if wanted.project is not None:
+        charging.given(guest, edits.project_of(wanted.project))
+    if hardware and (more := _growth(guest, hardware)) != charging.Size():
+        charging.growing(guest, more)
+
+
+def _growth(guest: Guest, wish: Hardware) -> charging.Size:
+    """What it would have more than now; less where it shrinks."""
+    vcpus = guest.vcpus if wish.vcpus is None else wish.vcpus
+    memory = guest.memory_bytes if wish.memory_bytes is None else wish.memory_bytes
+    return charging.Size(vcpus - guest.vcpus, memory - guest.memory_bytes)
 
 
 def delete(guest: Guest, *, volumes: bool, by: User, address: str = "") -> Operation:

@@ -22,7 +22,7 @@ def visible(user: User) -> Iterable[UUID]:
 
 @topic("guests")
 def guests(user: User, ident: str | None) -> Filter:
-    """States and numbers of all guests, or of those one owns."""
+    """States and numbers of all guests, or of one's own and one's projects'."""
     if ident is not None:
         raise NotFound("One guest's topic is guest:UUID.")
     need(user, Right.SEE)
@@ -44,17 +44,18 @@ def guest(user: User, ident: str | None) -> Filter:
 
     def mine(kind: str, data: dict[str, Any]) -> dict[str, Any] | None:
         if kind == "state":
-            return for_user(data, user) if data["owner"] == user.username else None
+            seen = access.sees(user, data["project"], data["owner"])
+            return for_user(data, user) if seen else None
         return operations_json.for_user(data, user) if kind == "operation" else data
 
     return mine
 
 
 class _Owned:
-    """What an owner hears of the topic of all guests: theirs, without their hosts.
+    """What a user hears of the topic of all guests: theirs, without their hosts.
 
-    The opener is asked again every few seconds, so a guest that was given to them is
-    known soon; its news says it at once.
+    The opener is asked again every few seconds, so a guest or a membership that was
+    given to them is known soon; a guest's news says it at once.
     """
 
     def __init__(self, user: User) -> None:
@@ -67,7 +68,7 @@ class _Owned:
             numbers = data["guests"]
             mine = {uuid: numbers[uuid] for uuid in self._owned & numbers.keys()}
             return {"guests": mine} if mine else None
-        if data.get("owner") != self._user.username:
+        if not access.sees(self._user, data.get("project"), data.get("owner")):
             self._owned.discard(data["uuid"])
             return None
         self._owned.add(data["uuid"])

@@ -72,7 +72,9 @@ def detail(request: UserRequest, pk: UUID) -> HttpResponse:
         "happenings": reading.happenings(guest, request.user),
         "hardware": details.details(details.definition(guest)) if sees_xml else None,
         "pending": versions.pending_of(guest) if sees_xml and guest.differs else None,
-        "rights": {right.value for right in Right if may(request.user, right)},
+        "rights": {
+            right.value for right in Right if access.may_on(request.user, guest, right)
+        },
     }
     return render(request, "guests/detail.html", context)
 

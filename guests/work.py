@@ -201,7 +201,8 @@ def write_words(run: Run, told: dict[str, Any]) -> None:
 @work("guest.label", recover=_again)
 def label(run: Run) -> None:
     """Write a copy of owner and tags into its metadata, for a rebuilt database."""
-    row = Guest.objects.select_related("owner").filter(pk=run.params["guest"]).first()
+    rows = Guest.objects.select_related("owner", "project")
+    row = rows.filter(pk=run.params["guest"]).first()
     name = run.operation.guest_name
     if row is None:
         run.say(f"{name} is not known any more.")
@@ -209,7 +210,9 @@ def label(run: Run) -> None:
     owner = row.owner.username if row.owner else ""
     try:
         with far_guest(run, row.pk) as far:
-            far.run(metadata.label, owner=owner, tags=tuple(row.tags))
+            project = row.project.name if row.project else ""
+            label = {"owner": owner, "project": project, "tags": tuple(row.tags)}
+            far.run(metadata.label, **label)
     except NotFound:
         run.say(f"{name} is not there any more.")
         return

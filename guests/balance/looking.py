@@ -14,7 +14,6 @@ from guests.creation.rooms import RUNNING, rooms
 from guests.draining import gathering
 from guests.models import Guest
 from kvmweb import samples
-from kvmweb.operations.models import Operation
 
 FRESH = timedelta(minutes=3)
 _MOST_ASKED = 100  # guests; more than that are never moved at once
@@ -58,12 +57,6 @@ def _sufferers(
         )
         for guest, traveller in zip(guests, travellers, strict=True)
     ]
-
-
-def _busy() -> set[UUID | None]:
-    """The guests that something is done to now."""
-    rows = Operation.objects.filter(state__in=Operation.ACTIVE, guest__isnull=False)
-    return set(rows.values_list("guest", flat=True))
 
 
 def _measured(guests: list[Guest]) -> tuple[dict[UUID, float], dict[UUID, float]]:

@@ -195,7 +195,8 @@ def _stands(
     )
     source = Guest.objects.filter(pk=plan.source).first()
     tags = tuple(source.tags) if source else ()
-    if edits.apply(guest, Edit(tags=tags, owner=run.operation.author)):
+    ours = Edit(tags=tags, owner=run.operation.author, project=plan.project)
+    if edits.apply(guest, ours):
         announce({guest.pk})
     traces.stand()
     notes = [*(copy.notes if copy else ())]

@@ -50,6 +50,7 @@ class Plan:
     seed_pool: int | None  # where the CD goes that tells it who it is
     dropped: tuple[str, ...]  # paths of CDs that were the original's alone
     elsewhere: bool  # it goes to another host than the original's
+    project: str = ""  # the original's
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -90,6 +91,7 @@ def plan(
         seed_pool=_largest(host).pk if seeded else None,
         dropped=tuple(_seeds(source)),
         elsewhere=elsewhere,
+        project=source.project.name if source.project else "",
     )
 
 

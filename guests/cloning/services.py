@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
+from guests import charging
 from guests.cloning import identity, planning
 from guests.cloning.planning import KIND, Plan
 from guests.images import seeding
@@ -70,7 +71,7 @@ def clone(source: Guest, wish: Wish, *, by: User, address: str = "") -> Operatio
         ]
         _need_room(host, plans)
         parent = _parent(source, wish, plans, by, address)
-        made = [_submit(each, wish, parent, by, address) for each in plans]
+        made = [_submit(source, each, wish, parent, by, address) for each in plans]
     return parent or made[0]
 
 
@@ -199,8 +200,25 @@ def _parent(
     )
 
 
-def _submit(
-    plan: Plan, wish: Wish, parent: Operation | None, by: User, address: str
+def _charge(source: Guest, plan: Plan, operation: Operation) -> None:
+    """It is the original's project's, and as large. Raises Conflict without room."""
+    coming = charging.Coming(
+        planning.uuid_of(plan),
+        plan.name,
+        operation.pk,
+        charging.size_of(source),
+        tuple(source.tags),
+    )
+    charging.coming(source.project, coming)
+
+
+def _submit(  # one clone, for whom, and of what
+    source: Guest,
+    plan: Plan,
+    wish: Wish,
+    parent: Operation | None,
+    by: User,
+    address: str,
 ) -> Operation:
     operation = submit(
         KIND,
@@ -214,6 +232,7 @@ def _submit(
         address=address,
         expires_s=_EXPIRES_S,
     )
+    _charge(source, plan, operation)
     if plan.seed_pool is not None:
         cloud = wish.cloud
         if cloud is not None and parent is not None and wish.count > 1:

@@ -43,6 +43,7 @@ class Blueprint:
     title: str = ""
     description: str = ""
     owner: str = ""
+    project: str = ""
     tags: tuple[str, ...] = ()
     os: str = ""  # an osinfo id
     windows: bool = False
@@ -90,8 +91,9 @@ def _describe(doc: Domain, blueprint: Blueprint) -> None:
     doc.description = blueprint.description or None
     if blueprint.os:
         doc.osinfo = blueprint.os
-    if blueprint.owner or blueprint.tags:
-        doc.ours = Ours.make(owner=blueprint.owner or None)
+    if blueprint.owner or blueprint.tags or blueprint.project:
+        told = {"owner": blueprint.owner or None, "project": blueprint.project or None}
+        doc.ours = Ours.make(**told)
         for tag in blueprint.tags:
             doc.ours.tags.add(Tag.make(name=tag))
 

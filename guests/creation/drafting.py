@@ -117,6 +117,7 @@ class Draft:
             title=wanted.title,
             description=wanted.description,
             owner=wanted.owner,
+            project=self._meaning.project.name if self._meaning.project else "",
             tags=wanted.tags,
             os=wanted.os,
             windows=likes.windows,

@@ -132,7 +132,8 @@ def stands(run: Run, plan: Plan, traces: Traces) -> dict[str, Any]:
         say=f"{blueprint.name} {words} on {plan.host_name}, which was not heard to say so "
         "yet; its owner and tags are not written down.",
     )
-    if edits.apply(guest, Edit(tags=blueprint.tags, owner=blueprint.owner)):
+    ours = Edit(tags=blueprint.tags, owner=blueprint.owner, project=blueprint.project)
+    if edits.apply(guest, ours):
         announce({guest.pk})
     traces.stand()
     run.say(f"{blueprint.name} {words} on {plan.host_name}.")

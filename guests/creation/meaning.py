@@ -11,11 +11,12 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from guests.creation.wanted import Errors, Wanted, WantedDisk
+from guests.edits import project_of
 from guests.images.models import Image
 from hosts import access
 from hosts.models import Host, HostDevice, Network, Pool, Volume
 from hosts.storage import holdings
-from kvmweb.accounts.models import User
+from kvmweb.accounts.models import Project, User
 from kvmweb.errors import Conflict, Invalid
 
 M = TypeVar("M", bound=Model)
@@ -32,6 +33,7 @@ class Meaning:
     cdroms: list[Volume] = field(default_factory=list)
     networks: list[str] = field(default_factory=list)  # of each card
     devices: list[HostDevice] = field(default_factory=list)
+    project: Project | None = None
     only: set[int] | None = None  # hosts it can be on
     because: str = ""
 
@@ -44,8 +46,10 @@ class Meaning:
         self.only, self.because = left, self.because or because
 
 
-def meaning_of(wanted: Wanted, user: User) -> Meaning:
+def meaning_of(wanted: Wanted, user: User | None) -> Meaning:
     """The rows that are meant. A fixed number of queries for each part.
+
+    They are looked for where this person may; everywhere, when there is nobody to ask.
 
     Raises Invalid naming the part for what is not there, Conflict for what is there but
     cannot be used.
@@ -61,10 +65,10 @@ def meaning_of(wanted: Wanted, user: User) -> Meaning:
 class _Reading:
     """One wish being understood."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User | None) -> None:
         self.errors: Errors = {}
         self._user = user
-        self._hosts = access.visible(user)
+        self._hosts = Host.objects.all() if user is None else access.visible(user)
 
     def read(self, wanted: Wanted) -> Meaning:
         """All of it; what is not understood is in `errors`."""
@@ -85,6 +89,7 @@ class _Reading:
                     f"{place}.bridge", "A bridge belongs to a host: choose it, too."
                 )
         self._devices(meaning, wanted)
+        self._project(meaning, wanted)
         return meaning
 
     def _say(self, part: str, sentence: str) -> None:
@@ -95,6 +100,20 @@ class _Reading:
         if found is None:
             self._say("host", f"There is no host {word[:64]}.")
         return found
+
+    def _project(self, meaning: Meaning, wanted: Wanted) -> None:
+        if wanted.project:
+            meaning.project = project_of(wanted.project)
+            if meaning.project is None:
+                self._say("project", f"There is no project {wanted.project[:64]!r}.")
+        if wanted.on:
+            tags = set(wanted.on)
+            rows = self._hosts.values_list("pk", "tags")
+            words = ", ".join(wanted.on)
+            meaning.pin(
+                [pk for pk, told in rows if tags & set(told)],
+                f"It belongs on hosts with the tag {words}.",
+            )
 
     def _disk(self, meaning: Meaning, disk: WantedDisk, place: str) -> None:
         volume = None

@@ -13,7 +13,7 @@ from hosts.models import Host
 from kvmweb.accounts.models import User
 
 
-def plans(wanted: Wanted, user: User, *, seeded: bool = False) -> list[Planned]:
+def plans(wanted: Wanted, user: User | None, *, seeded: bool = False) -> list[Planned]:
     """One for each guest that is wanted, all of them placed.
 
     With `seeded` each gets a CD that tells it who it is.

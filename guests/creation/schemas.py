@@ -143,7 +143,7 @@ class GuestIn(_Strict):
     vcpus: int
     memory_bytes: int
     host: Ref | None = None
-    project: None = None
+    project: Ref | None = None
     count: int = 1
     os: str = Field("", max_length=_NAMES)
     firmware: str = Field("", max_length=16)
@@ -182,6 +182,7 @@ class GuestIn(_Strict):
             **plain,
             host=_word(self.host),
             owner=owner,
+            project=_word(self.project),
             tags=tuple(dict.fromkeys(self.tags)),
             cpu=Cpu(**self.cpu.model_dump()) if self.cpu else Cpu(),
             disks=tuple(disk.wanted() for disk in self.disks),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from guests import charging, edits
 from guests.creation import planning
 from guests.creation.blueprint import document
 from guests.creation.drafting import Planned
@@ -12,7 +13,7 @@ from guests.creation.plan import KIND, NewVolume
 from guests.creation.wanted import Wanted
 from guests.images import seeding
 from guests.images.seed import CloudInit
-from hosts.models import Host
+from hosts.models import Host, Volume
 from hosts.storage import claims
 from kvmweb.accounts.gate import Right, may, need
 from kvmweb.accounts.models import User
@@ -22,6 +23,15 @@ from kvmweb.operations.services import group, submit
 
 _SOME_MAC = "52:54:00:00:00:00"
 EXPIRES_S = 1800  # fifty of them wait for each other
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """Who asks, from where, and what was approved before."""
+
+    user: User
+    address: str = ""
+    granted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +57,49 @@ def create(
     host (placement.Refused says why), its name is taken, or a volume is in use.
     """
     _need_may(wanted, by)
+    return _ordered(wanted, cloud, _By(by, address))
+
+
+def order(
+    wanted: Wanted,
+    cloud: CloudInit | None = None,
+    *,
+    by: User,
+    address: str = "",
+    granted: str,
+) -> Operation:
+    """The same for what was approved ("request:7"), whatever rights `by` has.
+
+    Its quota is charged already; host and pools are the product's to choose. Raises as
+    `create`, but never Forbidden.
+    """
+    return _ordered(wanted, cloud, _By(by, address, granted))
+
+
+def preview_order(wanted: Wanted, cloud: CloudInit | None = None) -> Preview:
+    """What `order` would do now, and why. Raises as it does; changes nothing."""
     _check_cloud(cloud, wanted)
+    return Preview(planning.plans(wanted, None, seeded=cloud is not None), "")
+
+
+def _ordered(wanted: Wanted, cloud: CloudInit | None, asker: "_By") -> Operation:
+    _check_cloud(cloud, wanted)
+    planner = None if asker.granted else asker.user
     with transaction.atomic():
         # One at a time: what is promised to one must not be promised to the next.
         list(Host.objects.select_for_update().order_by("pk").values_list("pk"))
-        planned = planning.plans(wanted, by, seeded=cloud is not None)
+        planned = planning.plans(wanted, planner, seeded=cloud is not None)
         if len(planned) == 1:
-            return _submit(planned[0], cloud, by, address, None)
+            return _submit(planned[0], cloud, asker, None)
         parent = group(
             KIND,
-            by=by,
-            address=address,
+            by=asker.user,
+            address=asker.address,
             guest_name=f"{planned[0].plan.blueprint.name} … {planned[-1].plan.blueprint.name}",
             params={"count": len(planned)},
         )
         for each in planned:
-            _submit(each, cloud, by, address, parent)
+            _submit(each, cloud, asker, parent)
     return parent
 
 
@@ -115,8 +152,7 @@ def _for_guest(cloud: CloudInit, name: str, mac: str) -> CloudInit:
 def _submit(
     planned: Planned,
     cloud: CloudInit | None,
-    by: User,
-    address: str,
+    asker: "_By",
     parent: Operation | None,
 ) -> Operation:
     plan = planned.plan
@@ -126,18 +162,21 @@ def _submit(
         "promise": planned.promise.told(),
         "why": list(planned.choice.why),
     }
+    if asker.granted:
+        params["granted"] = asker.granted
     operation = submit(
         KIND,
-        by=by,
+        by=asker.user,
         guest=blueprint.uuid,
         guest_name=blueprint.name,
         host=plan.host,
         host_name=plan.host_name,
         params=params,
         parent=parent,
-        address=address,
+        address=asker.address,
         expires_s=EXPIRES_S,
     )
+    _charge(planned, operation, asker.granted)
     if cloud is not None:
         hostname = "" if parent else cloud.hostname
         mac = blueprint.nics[0].mac if blueprint.nics else ""
@@ -149,3 +188,18 @@ def _submit(
     if plan.reads:
         claims.claim(operation, host, plan.reads, destroys=False)
     return operation
+
+
+def _charge(planned: Planned, operation: Operation, granted: str) -> None:
+    """Ask who keeps account of it. Raises Conflict when it may not be made."""
+    blueprint = planned.plan.blueprint
+    new = sum(it.capacity_bytes for it in planned.plan.volumes)
+    taken = Volume.objects.filter(
+        pool__host=planned.plan.host, path__in=planned.plan.changes
+    )
+    disk_bytes = new + sum(taken.values_list("capacity_bytes", flat=True))
+    size = charging.Size(blueprint.vcpus, blueprint.memory_bytes, disk_bytes)
+    coming = charging.Coming(
+        blueprint.uuid, blueprint.name, operation.pk, size, blueprint.tags, granted
+    )
+    charging.coming(edits.project_of(blueprint.project), coming)

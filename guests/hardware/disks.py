@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 
+from guests import charging
 from guests.hardware import choosing, documents
 from guests.hardware.checks import need_persistent
 from guests.hardware.device_wishes import DiskChange, DiskWish, limits_params
@@ -107,6 +108,9 @@ def change(
         else "guest.disk-change"
     )
     with transaction.atomic():
+        if wish.size_bytes is not None and volume is not None:
+            more = wish.size_bytes - volume.capacity_bytes
+            charging.growing(guest, charging.Size(disk_bytes=more))
         operation = submit_for(kind, guest, by, address, params)
         if wish.size_bytes is not None and volume is not None:
             claim(operation, choosing.home(guest), [path], destroys=True)
@@ -196,6 +200,8 @@ def _adding(
     if params["format"] == "iso":
         params["format"] = "raw"
     with transaction.atomic():
+        if not params["readonly"]:
+            charging.growing(guest, charging.Size(disk_bytes=volume.capacity_bytes))
         operation = submit_for("guest.disk-add", guest, by, address, params)
         alone = not (params["readonly"] or params["shareable"])
         claim(operation, choosing.home(guest), [volume.path], destroys=alone)
@@ -208,6 +214,7 @@ def _making(
     params |= _about(pool) | {"block": choosing.is_block(pool)}
     path = path_of(pool, params["name"])
     with transaction.atomic():
+        charging.growing(guest, charging.Size(disk_bytes=params["size_bytes"] or 0))
         operation = submit_for("guest.disk-add", guest, by, address, params)
         holdings.building(pool.host, path, operation)
         claim(operation, pool.host, [path], destroys=True)

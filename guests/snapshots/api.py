@@ -39,12 +39,12 @@ def snapshots(
 @router.post(
     "{uuid:uuid}/snapshots/", response={202: OperationOut}, url_name="guest-snapshots"
 )
-@door(Right.CHANGE)
+@door(Right.SNAPSHOT)
 def create_snapshot(
     request: UserRequest, uuid: UUID, body: SnapshotIn
 ) -> Status[Operation]:
     """Keep the guest as it is now; with `memory`, what it holds in memory, too."""
-    guest = access.guest(request.user, uuid, Right.CHANGE)
+    guest = access.guest(request.user, uuid, Right.SNAPSHOT)
     by, address = request.user, request.client_address
     return doors.accepted(services.create(guest, body.wish(), by=by, address=address))
 
@@ -54,12 +54,12 @@ def create_snapshot(
     response={202: OperationOut},
     url_name="guest-snapshot-revert",
 )
-@door(Right.CHANGE)
+@door(Right.SNAPSHOT)
 def revert_to_snapshot(
     request: UserRequest, uuid: UUID, name: str
 ) -> Status[Operation]:
     """Make the guest what it was; what it wrote since is lost to it."""
-    guest = access.guest(request.user, uuid, Right.CHANGE)
+    guest = access.guest(request.user, uuid, Right.SNAPSHOT)
     by, address = request.user, request.client_address
     return doors.accepted(services.revert(guest, name, by=by, address=address))
 
@@ -69,9 +69,9 @@ def revert_to_snapshot(
     response={202: OperationOut},
     url_name="guest-snapshot",
 )
-@door(Right.CHANGE)
+@door(Right.SNAPSHOT)
 def delete_snapshot(request: UserRequest, uuid: UUID, name: str) -> Status[Operation]:
     """Forget a snapshot; the guest stays as it is now."""
-    guest = access.guest(request.user, uuid, Right.CHANGE)
+    guest = access.guest(request.user, uuid, Right.SNAPSHOT)
     by, address = request.user, request.client_address
     return doors.accepted(services.delete(guest, name, by=by, address=address))

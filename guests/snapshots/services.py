@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from guests import charging
 from guests.edits import DESCRIPTION_MAX
 from guests.models import Guest
 from guests.queries import Volumes
@@ -50,6 +51,7 @@ def create(guest: Guest, wish: Wish, *, by: User, address: str = "") -> Operatio
         raise Conflict(sentence, hint="Choose another name.")
     need_changeable(guest, by)
     means.choose(subject(guest), memory=wish.memory)
+    charging.keeping(guest, guest.snapshot_rows.count() + 1)
     params = {
         "name": wish.name,
         "description": wish.description,

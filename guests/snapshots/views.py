@@ -21,10 +21,10 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @form_page
-@door(Right.CHANGE)
+@door(Right.SNAPSHOT)
 def create(request: UserRequest, pk: UUID) -> HttpResponse:
     """Keep a guest as it is now."""
-    guest = access.guest(request.user, pk, Right.CHANGE)
+    guest = access.guest(request.user, pk, Right.SNAPSHOT)
     form = SnapshotForm(guest, request.POST or None)
     if form.is_valid():
         wish, by = form.wish(), request.user
@@ -47,10 +47,10 @@ def create(request: UserRequest, pk: UUID) -> HttpResponse:
 
 
 @form_page
-@door(Right.CHANGE)
+@door(Right.SNAPSHOT)
 def revert(request: UserRequest, pk: UUID, name: str) -> HttpResponse:
     """Go back, once who asks has typed the name of the guest that loses something."""
-    guest = access.guest(request.user, pk, Right.CHANGE)
+    guest = access.guest(request.user, pk, Right.SNAPSHOT)
     snapshot = queries.one(guest, name)
     form = SureForm(guest.name, "Name of the guest", request.POST or None)
     if form.is_valid():
@@ -75,10 +75,10 @@ def revert(request: UserRequest, pk: UUID, name: str) -> HttpResponse:
 
 
 @form_page
-@door(Right.CHANGE)
+@door(Right.SNAPSHOT)
 def delete(request: UserRequest, pk: UUID, name: str) -> HttpResponse:
     """Forget a snapshot, once its name was typed."""
-    guest = access.guest(request.user, pk, Right.CHANGE)
+    guest = access.guest(request.user, pk, Right.SNAPSHOT)
     snapshot = queries.one(guest, name)
     form = SureForm(snapshot.name, "Name of the snapshot", request.POST or None)
     if form.is_valid():

@@ -15,7 +15,7 @@ from kvmweb.operations.run import Run
 from kvmweb.virt import merging, surveying
 from kvmweb.virt.snapshot_types import Survey
 
-_change = allowed(Right.CHANGE)
+_change = allowed(Right.SNAPSHOT)
 
 
 @work("guest.snapshot", allowed=_change, recover=making.recover, cancellable=True)

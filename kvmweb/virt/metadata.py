@@ -23,6 +23,7 @@ class _Label(Node):
 
     tag = "guest"
     owner = Text("@owner")
+    project = Text("@project")
     tags = Many(_Tag)
 
 
@@ -43,13 +44,18 @@ def describe(
 
 @verb(deadline_s=CHANGE_S)
 def label(
-    conn: libvirt.virConnect, uuid: UUID, *, owner: str, tags: Sequence[str]
+    conn: libvirt.virConnect,
+    uuid: UUID,
+    *,
+    owner: str,
+    tags: Sequence[str],
+    project: str = "",
 ) -> None:
-    """Write a copy of owner and tags into its metadata; nobody believes it there."""
-    told = _Label.make(owner=owner or None)
+    """Write a copy of whose it is into its metadata; nobody believes it there."""
+    told = _Label.make(owner=owner or None, project=project or None)
     for each in tags:
         told.tags.add(_Tag.make(name=each))
-    text = str(told) if owner or tags else ""
+    text = str(told) if owner or tags or project else ""
     _write(conn, uuid, libvirt.VIR_DOMAIN_METADATA_ELEMENT, text, _PREFIX, OURS)
 
 
