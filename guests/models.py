@@ -221,6 +221,7 @@ class ConsoleTicket(models.Model):
 from guests.balance import models as balance_rows  # noqa: E402, F401
 from guests.canary import models as canary_rows  # noqa: E402, F401
 from guests.draining import models as draining_rows  # noqa: E402, F401
+from guests.folders import models as folder_rows  # noqa: E402, F401
 from guests.images import models as image_rows  # noqa: E402, F401
 from guests.inside import models as inside_rows  # noqa: E402, F401
 from guests.migration import check_models as move_check_rows  # noqa: E402, F401
