@@ -20,7 +20,9 @@ def overview(request: UserRequest) -> HttpResponse:
         "hosts": attention.hosts(user),
         "counts": counts,
         "attention": attention.found(user),
-        "recent": operations.listing(user, operations.Filters())[:10],
+        "recent": operations.for_page(
+            user, operations.listing(user, operations.Filters())[:10]
+        ),
         "can_demo": not counts["total"]
         and access.may_demo(user)
         and services.demo_host() is not None,

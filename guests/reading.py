@@ -45,7 +45,8 @@ def shown(guest: Guest, user: User) -> Guest:
 def operations(guest: Guest, user: User) -> list[Operation]:
     """The last 20 on it that this person may see."""
     filters = operation_queries.Filters(guest=guest.pk)
-    return list(operation_queries.listing(user, filters)[:_LAST])
+    rows = operation_queries.listing(user, filters)[:_LAST]
+    return operation_queries.for_page(user, rows)
 
 
 def happenings(guest: Guest, user: User) -> list[Happening]:

@@ -7,7 +7,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field, field_validator, model_validator
 
 from kvmweb import doors
-from kvmweb.accounts.gate import Right, door
+from kvmweb.accounts.gate import Right, door, sees_all
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.operations import access, queries, services
 from kvmweb.operations.json import for_user, moment, operation_json
@@ -26,6 +26,7 @@ ORDERINGS = {
     "requested_by": "author",
     "progress": "progress",
 }
+_OF_GUESTS = {word: it for word, it in ORDERINGS.items() if word != "host_name"}
 STATES = ("", "active", *Operation.State.values)
 
 
@@ -110,7 +111,8 @@ def listing(request: UserRequest, query: Query[OperationQuery]) -> dict[str, Any
         search=query.search,
     )
     rows = queries.listing(request.user, filters)
-    page = doors.paged(rows, query, ordering=ORDERINGS)
+    words = ORDERINGS if sees_all(request.user) else _OF_GUESTS
+    page = doors.paged(rows, query, ordering=words)
     page["items"] = [
         for_user(each, request.user) for each in queries.as_json(page["items"])
     ]
@@ -123,7 +125,8 @@ def detail(request: UserRequest, operation_id: UUID) -> dict[str, Any]:
     """One operation with its log."""
     found = access.operation(request.user, operation_id)
     log = [
-        {"at": moment(line.at), "message": line.message} for line in queries.log(found)
+        {"at": moment(line.at), "message": line.message}
+        for line in queries.log_for(found, request.user)
     ]
     return for_user(operation_json(found), request.user) | {"log": log}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from kvmweb.accounts import gate
 from kvmweb.accounts.models import User
+from kvmweb.operations.discreet import discreet
 from kvmweb.operations.models import Operation
 
 
@@ -38,9 +39,7 @@ def operation_json(
 
 def for_user(data: dict[str, Any], user: User) -> dict[str, Any]:
     """The same operation without what this person may not know: where it runs."""
-    if gate.sees_all(user):
-        return data
-    return data | {"host": None, "host_name": ""}
+    return data if gate.sees_all(user) else discreet(data)
 
 
 def moment(at: datetime | None) -> str | None:

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from kvmweb.accounts import gate
 from kvmweb.accounts.models import User
+from kvmweb.operations import discreet
 from kvmweb.operations.json import operation_json
 from kvmweb.operations.models import LogLine, Operation
 
@@ -60,29 +61,39 @@ def listing(user: User, filters: Filters) -> QuerySet[Operation]:
         rows = rows.filter(state=filters.state)
     if filters.kind:
         rows = rows.filter(kind=filters.kind)
-    for column in ("guest", "host", "parent"):
+    hosts = gate.sees_all(user)
+    if filters.host is not None:
+        rows = rows.filter(host=filters.host) if hosts else rows.none()
+    for column in ("guest", "parent"):
         if (value := getattr(filters, column)) is not None:
             rows = rows.filter(**{column: value})
     for word in filters.search.split()[:8]:
-        rows = rows.filter(
-            Q(guest_name__icontains=word)
-            | Q(host_name__icontains=word)
-            | Q(author__icontains=word)
-            | Q(kind__icontains=word)
-        )
+        rows = rows.filter(_says(word, hosts=hosts))
     return rows
+
+
+def for_page(user: User, rows: Iterable[Operation]) -> list[Operation]:
+    """These rows as a page may show them to this person; they are not to be saved."""
+    found = list(rows)
+    return found if gate.sees_all(user) else [discreet.hidden(row) for row in found]
 
 
 def drawer(user: User) -> list[Operation]:
     """What the drawer of every page shows: those that go on, then the last that ended."""
     active = list(listing(user, Filters(state="active"))[:20])
     ended = visible(user).exclude(state__in=Operation.ACTIVE).order_by("-finished_at")
-    return [*active, *ended[: max(0, 10 - len(active))]]
+    return for_page(user, [*active, *ended[: max(0, 10 - len(active))]])
 
 
 def log(operation: Operation) -> QuerySet[LogLine]:
     """What it did, oldest first."""
     return LogLine.objects.filter(operation=operation)
+
+
+def log_for(operation: Operation, user: User) -> list[LogLine]:
+    """The same, as far as this person may know."""
+    rows = list(log(operation))
+    return rows if gate.sees_all(user) else discreet.lines(operation, rows)
 
 
 def children(operation: Operation) -> QuerySet[Operation]:
@@ -98,3 +109,13 @@ def as_json(operations: Sequence[Operation]) -> list[dict[str, Any]]:
     for pk, parent in rows.values_list("pk", "parent"):
         children.setdefault(parent, []).append(str(pk))
     return [operation_json(each, children.get(each.pk, [])) for each in operations]
+
+
+def _says(word: str, *, hosts: bool) -> Q:
+    """Operations that a word is about. Those who see no hosts find none by their hosts."""
+    about = (
+        Q(guest_name__icontains=word)
+        | Q(author__icontains=word)
+        | Q(kind__icontains=word)
+    )
+    return about | Q(host_name__icontains=word) if hosts else about

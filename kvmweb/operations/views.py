@@ -24,6 +24,7 @@ def listing(request: UserRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     rows = queries.listing(request.user, form.filters())
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    page.object_list = queries.for_page(request.user, page.object_list)
     context = {"page": page, "operations": page.object_list, "filters": form.filters()}
     return render(request, "operations/list.html", context)
 
@@ -33,10 +34,12 @@ def listing(request: UserRequest) -> HttpResponse:
 def detail(request: UserRequest, pk: UUID) -> HttpResponse:
     """One operation: how far it is, what it did, how it ended."""
     operation = access.operation(request.user, pk)
+    log = queries.log_for(operation, request.user)
+    [operation] = queries.for_page(request.user, [operation])
     context = {
         "operation": operation,
-        "log": queries.log(operation),
-        "children": queries.children(operation),
+        "log": log,
+        "children": queries.for_page(request.user, queries.children(operation)),
         "may_cancel": access.may_cancel(request.user, operation),
     }
     return render(request, "operations/detail.html", context)

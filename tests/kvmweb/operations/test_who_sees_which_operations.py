@@ -99,6 +99,7 @@ def test_it_can_be_cancelled_by_who_asked_and_by_operators(
 
 def test_its_page_shows_what_it_did(as_user: Client, mine: Operation) -> None:
     LogLine.objects.create(operation=mine, message="Looked <b>closely</b>.")
+    Operation.objects.filter(pk=mine.pk).update(kind="guest.start")
     page = as_user.get(reverse("operation", args=[mine.pk]))
     assert page.status_code == 200
     assert b"Looked &lt;b&gt;closely&lt;/b&gt;." in page.content
