@@ -26,6 +26,8 @@ class Image(models.Model):
     os = models.CharField(max_length=255, blank=True, default="")  # an osinfo id
     cloud_init = models.BooleanField(default=False)
     min_disk_bytes = models.BigIntegerField(default=0)  # no smaller disk is made of it
+    note = models.TextField(blank=True, default="")  # what it is for
+    offered = models.BooleanField(default=True)  # to people who ask for guests
     state = models.CharField(max_length=8, choices=State, db_index=True)
     problem = models.TextField(blank=True, default="")  # why it failed
     operation = models.UUIDField(null=True)  # what builds or deletes it

@@ -1,0 +1,1 @@
+"""Sizes of machines that people choose from, and what each is for."""
