@@ -18,9 +18,16 @@ from django.utils import timezone
 from guests import access, queries
 from guests.models import ConsoleTicket, Guest
 from hosts.models import Host
-from kvmweb.accounts.gate import Right
+from kvmweb.accounts.gate import Right, sees_all
 from kvmweb.accounts.models import Token, User
-from kvmweb.errors import AppError, Conflict, Forbidden, Invalid, NotKnown
+from kvmweb.errors import (
+    AppError,
+    Conflict,
+    Forbidden,
+    HostError,
+    Invalid,
+    NotKnown,
+)
 from kvmweb.virt.types import DomainState, Transport
 
 LIFE = timedelta(seconds=30)
@@ -131,7 +138,10 @@ def need_right(ticket: ConsoleTicket) -> None:
 
 def failed(ticket: ConsoleTicket, error: AppError) -> None:
     """Write down why no screen came, for who waits for it."""
-    ConsoleTicket.objects.filter(pk=ticket.pk).update(problem=str(error))
+    told = str(error)
+    if isinstance(error, HostError) and not sees_all(ticket.user):
+        told = f"{ticket.guest.name} cannot be shown: its host did not let us in."
+    ConsoleTicket.objects.filter(pk=ticket.pk).update(problem=told)
 
 
 def problem_of(ticket: ConsoleTicket) -> str:
@@ -158,9 +168,8 @@ def _need_on(guest: Guest) -> None:
         message = f"{guest.name} is {guest.state}: there is no screen to show."
         raise Conflict(message, hint="Start it first.")
     if guest.host is None or guest.host.state != Host.State.UP:
-        where = guest.host.name if guest.host else "Its host"
         raise Conflict(
-            f"{where} cannot be reached now, so {guest.name} cannot be shown."
+            f"The host of {guest.name} cannot be reached now, so it cannot be shown."
         )
 
 

@@ -5,7 +5,7 @@ every host that may see the same storage, and volumes that stand on others. The 
 asked once more when the deletion runs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from guests.models import Guest
@@ -44,6 +44,13 @@ def plan(guest: Guest) -> list[Fate]:
     sharing.need_answers()
     users = _others(guest, users_of(sharing, deleted))
     return [_kept(fate, users[fate.path]) if fate.deleted else fate for fate in fates]
+
+
+def discreet(fate: Fate) -> Fate:
+    """The same for who sees no hosts and no guests of others."""
+    why = fate.why and "It may serve other guests."
+    volume = fate.volume or fate.path.rpartition("/")[2]
+    return replace(fate, path="", pool="", volume=volume, why=why)
 
 
 def hosts_sharing(guest: Guest, paths: list[str]) -> list[Host]:

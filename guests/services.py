@@ -1,5 +1,7 @@
 """What a person can ask of a guest: decide, write down an operation, return at once."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -26,8 +28,8 @@ from kvmweb.operations.services import submit
 from kvmweb.virt.types import DomainState, Transport
 
 
-def act(guest: Guest, action: str, *, by: User, address: str = "") -> Operation:
-    """Do one of `actions.KINDS` to a guest.
+def act(guest: Guest, action: str, *, by: User | None, address: str = "") -> Operation:
+    """Do one of `actions.KINDS` to a guest; `by` nobody: kvmweb itself does.
 
     Raises Conflict when its state does not allow it, its host does not answer, it is
     on two hosts at once, or it is busy.
@@ -171,18 +173,21 @@ def _growth(guest: Guest, wish: Hardware) -> charging.Size:
     return charging.Size(vcpus - guest.vcpus, memory - guest.memory_bytes)
 
 
-def delete(guest: Guest, *, volumes: bool, by: User, address: str = "") -> Operation:
+def delete(
+    guest: Guest, *, volumes: bool, by: User | None, address: str = ""
+) -> Operation:
     """Make its host forget it; with `volumes`, also those that nobody else uses.
 
     Exactly the volumes that `removal.plan` names now can be deleted, each only if the
-    host still finds it unused. Raises Conflict when it is protected, not off, on two
-    hosts, busy, or when somebody who may use the volumes cannot be asked.
+    host still finds it unused. `by` nobody: kvmweb itself does. Raises Conflict when it
+    is protected, not off, on two hosts, busy, or when somebody who may use the volumes
+    cannot be asked.
     """
     if reason := why_not_delete(guest):
         raise Conflict(reason)
     _need_one_home(guest, by)
     _need_host(guest, by)
-    fates = removal.plan(guest) if volumes else []
+    fates = _planned(guest, by) if volumes else []
     params: dict[str, list[Any]] = {
         "volumes": [fate.path for fate in fates if fate.deleted],
         "kept": [{"path": it.path, "why": it.why} for it in fates if not it.deleted],
@@ -190,17 +195,24 @@ def delete(guest: Guest, *, volumes: bool, by: User, address: str = "") -> Opera
     with transaction.atomic():
         operation = submit_for("guest.delete", guest, by, address, params)
         if guest.host:
-            claim(operation, guest.host, params["volumes"], destroys=True)
+            with _discreet(guest, by):
+                claim(operation, guest.host, params["volumes"], destroys=True)
     return operation
 
 
-def fates(guest: Guest) -> tuple[list[Fate], str]:
-    """What `volumes` would do to each disk, and why it cannot be deleted now at all."""
+def fates(guest: Guest, by: User) -> tuple[list[Fate], str]:
+    """What `volumes` would do to each disk, and why it cannot be deleted now at all.
+
+    Who sees no hosts reads neither where the volumes lie nor who else uses them.
+    """
     reason = why_not_delete(guest)
     try:
-        return removal.plan(guest), reason
+        found = _planned(guest, by)
     except Conflict as error:
         return [], reason or str(error)
+    if not _knows_hosts(by):
+        found = [removal.discreet(fate) for fate in found]
+    return found, reason
 
 
 def why_not_delete(guest: Guest) -> str:
@@ -270,7 +282,7 @@ def need_there(guest: Guest, by: User) -> None:
 def submit_for(
     kind: str,
     guest: Guest,
-    by: User,
+    by: User | None,
     address: str,
     params: dict[str, Any] | None = None,
 ) -> Operation:
@@ -321,21 +333,45 @@ def _refusal(guest: Guest, action: str) -> str:
     )
 
 
-def _need_host(guest: Guest, by: User) -> None:
+def _knows_hosts(by: User | None) -> bool:
+    """Whether hosts may be named to them; to kvmweb itself they may."""
+    return by is None or sees_all(by)
+
+
+def _planned(guest: Guest, by: User | None) -> list[Fate]:
+    with _discreet(guest, by):
+        return removal.plan(guest)
+
+
+@contextmanager
+def _discreet(guest: Guest, by: User | None) -> Iterator[None]:
+    """What is said of other hosts and guests is not for who sees none of them."""
+    try:
+        yield
+    except Conflict as error:
+        if _knows_hosts(by):
+            raise
+        raise Conflict(
+            f"Nobody can say now who else uses the volumes of {guest.name}.",
+            hint="Try again later, or ask those who run the hosts.",
+        ) from error
+
+
+def _need_host(guest: Guest, by: User | None) -> None:
     """Nothing. Raises Conflict when its host cannot be asked; users see no hosts."""
     if guest.host is None or guest.state == DomainState.GONE:
         raise Conflict(f"{guest.name} is gone: no host knows it any more.")
-    if guest.host.state != Host.State.UP and not sees_all(by):
+    if guest.host.state != Host.State.UP and not _knows_hosts(by):
         raise Conflict(f"The host of {guest.name} does not answer now.")
     host_services.need_up(guest.host)
     if guest.state == DomainState.UNKNOWN:
         raise Conflict(f"The state of {guest.name} is not known; look again shortly.")
 
 
-def _need_one_home(guest: Guest, by: User) -> None:
+def _need_one_home(guest: Guest, by: User | None) -> None:
     """Nothing. Raises Conflict naming the hosts when it is on several at once."""
     others = [twin.host.name for twin in queries.twins(guest) if not twin.moving]
-    if others and not sees_all(by):
+    if others and not _knows_hosts(by):
         raise Conflict(f"{guest.name} is on two hosts at once; an operator must help.")
     if others:
         home = guest.host.name if guest.host else "no host"

@@ -149,7 +149,7 @@ def delete(request: UserRequest, pk: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{guest.name} is being deleted.")
             return redirect(operation)
-    fates, refusal = services.fates(guest)
+    fates, refusal = services.fates(guest, request.user)
     context = {"guest": guest, "form": form, "volumes": fates, "refusal": refusal}
     status = 422 if form.errors else 200
     return render(request, "guests/delete.html", context, status=status)
