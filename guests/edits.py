@@ -14,7 +14,11 @@ from kvmweb.live import news
 TAGS_MAX = 32
 TITLE_MAX = 255
 DESCRIPTION_MAX = 16 * 1024
-TAG = re.compile(r"[a-z0-9](?:[a-z0-9._:-]{0,30}[a-z0-9])?")
+TAG_MAX, FOLDERS_MAX = 100, 8  # letters of a tag; words with slashes between them
+_WORD = "[a-z0-9](?:[a-z0-9._:-]{0,30}[a-z0-9])?"
+TAG = re.compile(
+    rf"(?=.{{1,{TAG_MAX}}}\Z){_WORD}(?:/{_WORD}){{0,{FOLDERS_MAX - 1}}}"
+)
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -110,7 +114,7 @@ def _tags(
     if wrong:
         errors["tags"] = [
             f"{tag[:40]!r} is no tag: use small letters, digits, dots, dashes, colons "
-            "and underscores, at most 32."
+            "and underscores, at most 32; slashes between words make folders."
             for tag in wrong[:5]
         ]
     if len(tags) > TAGS_MAX:

@@ -19,6 +19,7 @@ from kvmweb.operations.models import Operation
 from kvmweb.virt.types import DomainState, GuestSample
 
 PAGE = 50
+NO_FOLDER = "-"
 MOVE = "guest.migrate"
 _LIGHT = (  # what rows of lists show; fewer columns are most of a list's time
     *("name", "state", "state_since", "started_at", "host", "owner", "project", "tags"),
@@ -65,6 +66,7 @@ class Filters:
     state: str = ""
     host: str = ""  # a name or an id
     tag: str = ""
+    folder: str = ""  # a tag, and all below it; "-" for none at all
     owner: str = ""  # a username; "-" for none
     project: str = ""  # a name or an id; "-" for none
     agent: str = ""  # "yes": connected, "no": not
@@ -203,6 +205,11 @@ def is_moving(guest: Guest) -> bool:
     return ours.exists() or Twin.objects.filter(guest=guest, moving=True).exists()
 
 
+def in_folder(path: str) -> Q:
+    """Guests with this tag, or one below it."""
+    return Q(tag_words__contains=f" {path} ") | Q(tag_words__contains=f" {path}/")
+
+
 def in_conflict() -> Exists:
     """Whether another host has the same UUID, and no migration explains it."""
     return Exists(Twin.objects.filter(guest=OuterRef("pk"), moving=False))
@@ -305,6 +312,10 @@ def _narrowed(filters: Filters) -> Iterator[Q | Exists]:
 
 
 def _belonging(filters: Filters) -> Iterator[Q]:
+    if filters.folder == NO_FOLDER:
+        yield Q(tag_words="")
+    elif filters.folder:
+        yield in_folder(filters.folder)
     if filters.owner == "-":
         yield Q(owner=None)
     elif filters.owner:

@@ -136,6 +136,7 @@ class GuestQuery(doors.PageQuery):
     state: DomainState | None = None
     host: str = Field("", max_length=200)
     tag: str = Field("", max_length=200)
+    folder: str = Field("", max_length=200)
     owner: str = Field("", max_length=200)
     project: str = Field("", max_length=200)
     agent: bool | None = None
@@ -159,6 +160,7 @@ class GuestQuery(doors.PageQuery):
             state=self.state or "",
             host=self.host,
             tag=self.tag,
+            folder=self.folder,
             owner=self.owner,
             project=self.project,
             agent={None: "", True: "yes", False: "no"}[self.agent],

@@ -19,7 +19,7 @@ from guests.charging import Size
 from guests.folders.paths import lies_in
 from guests.folders.use import Use
 from guests.models import Document, Guest
-from guests.queries import Volumes
+from guests.queries import Volumes, in_folder
 from hosts.models import Volume
 from kvmweb.errors import Invalid
 from kvmweb.operations.models import Operation
@@ -48,11 +48,6 @@ class Standing:
     uuid: UUID
     tags: tuple[str, ...]
     use: Use
-
-
-def in_folder(path: str) -> Q:
-    """Guests with this tag or one below it."""
-    return Q(tag_words__contains=f" {path} ") | Q(tag_words__contains=f" {path}/")
 
 
 def used(paths: Collection[str], *, but_for: Collection[UUID] = ()) -> dict[str, Use]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-NONE = "-"  # as a folder: guests without any tag
-
 
 def lineage(tag: str) -> Iterator[str]:
     """The folders a tag lies in, the topmost first, itself last."""
