@@ -7,60 +7,110 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0005_flavors'),
-        ('guests', '0013_offered_images'),
+        ("guests", "0013_offered_images"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FolderLimit',
+            name="FolderLimit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=100, unique=True)),
-                ('note', models.CharField(blank=True, default='', max_length=300)),
-                ('guests', models.PositiveIntegerField(null=True)),
-                ('vcpus', models.PositiveIntegerField(null=True)),
-                ('memory_bytes', models.PositiveBigIntegerField(null=True)),
-                ('disk_bytes', models.PositiveBigIntegerField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("path", models.CharField(max_length=100, unique=True)),
+                ("note", models.CharField(blank=True, default="", max_length=300)),
+                ("guests", models.PositiveIntegerField(null=True)),
+                ("vcpus", models.PositiveIntegerField(null=True)),
+                ("memory_bytes", models.PositiveBigIntegerField(null=True)),
+                ("disk_bytes", models.PositiveBigIntegerField(null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False
+                    ),
+                ),
             ],
             options={
-                'ordering': ['path'],
+                "ordering": ["path"],
             },
         ),
         migrations.CreateModel(
-            name='SavedView',
+            name="SavedView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('shared', models.BooleanField(default=False)),
-                ('filters', models.JSONField(default=dict)),
-                ('hidden', models.JSONField(default=list)),
-                ('dense', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='saved_views', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("shared", models.BooleanField(default=False)),
+                ("filters", models.JSONField(default=dict)),
+                ("hidden", models.JSONField(default=list)),
+                ("dense", models.BooleanField(default=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="saved_views",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'pk'],
+                "ordering": ["name", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='ListHabit',
+            name="ListHabit",
             fields=[
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='list_habit', serialize=False, to=settings.AUTH_USER_MODEL)),
-                ('dense', models.BooleanField(default=False)),
-                ('hidden', models.JSONField(default=list)),
-                ('opens', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='guests.savedview')),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="list_habit",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("dense", models.BooleanField(default=False)),
+                ("hidden", models.JSONField(default=list)),
+                (
+                    "opens",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="guests.savedview",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['user'],
+                "ordering": ["user"],
             },
         ),
         migrations.AddConstraint(
-            model_name='savedview',
-            constraint=models.UniqueConstraint(fields=('owner', 'name'), name='one_view_a_person_and_name'),
+            model_name="savedview",
+            constraint=models.UniqueConstraint(
+                fields=("owner", "name"), name="one_view_a_person_and_name"
+            ),
         ),
     ]
