@@ -70,3 +70,25 @@ class Pace(models.Model):
 
     def __str__(self) -> str:
         return f"{self.guest_id}: {self.dirty_bytes_s} bytes/s"
+
+
+class Way(models.Model):
+    """Whether one host reached another at the last try: its name, its migration port."""
+
+    source = models.ForeignKey("hosts.Host", on_delete=models.CASCADE, related_name="+")
+    target = models.ForeignKey("hosts.Host", on_delete=models.CASCADE, related_name="+")
+    reasons = models.JSONField(default=list)  # Reason as objects; none: it is open
+    notes = models.JSONField(default=list)  # the same, of what to know
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        app_label = "guests"
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "target"], name="one_way_a_pair_of_hosts"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} to {self.target_id}"

@@ -26,6 +26,7 @@ class Move(models.Model):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         CANCELLED = "cancelled"
+        UNKNOWN = "unknown"  # not both hosts have said yet what came true
 
     operation = models.UUIDField(unique=True)
     guest = models.UUIDField(db_index=True)
@@ -56,6 +57,11 @@ class Move(models.Model):
     sentence = models.TextField(blank=True, default="")
     started_at = models.DateTimeField(default=timezone.now, db_index=True)
     finished_at = models.DateTimeField(null=True)
+    # Its end is to be looked for once more, on both hosts: see guests.migration.settling.
+    open = models.BooleanField(default=False, db_index=True)
+    encrypted = models.BooleanField(
+        null=True
+    )  # its memory on the wire; None: none sent
     drain = models.UUIDField(null=True, db_index=True)  # the operation it is part of
     canary = models.BooleanField(default=False)
 
