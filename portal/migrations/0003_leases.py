@@ -3,14 +3,13 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import portal.leases.steps
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_leases'),
+        ('accounts', '0004_projects'),
         ('portal', '0002_flavors'),
     ]
 
@@ -45,7 +44,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('guest', models.UUIDField(unique=True)),
                 ('guest_name', models.CharField(max_length=255)),
-                ('state', models.CharField(choices=[('running', 'running'), ('stopped', 'stopped'), ('kept', 'kept'), ('ended', 'ended')], default=portal.leases.steps.State['RUNNING'], max_length=8)),
+                ('state', models.CharField(choices=[('running', 'running'), ('stopped', 'stopped'), ('kept', 'kept'), ('ended', 'ended')], default='running', max_length=8)),
                 ('began_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('ends_at', models.DateTimeField(db_index=True)),
                 ('extended_days', models.PositiveIntegerField(default=0)),
