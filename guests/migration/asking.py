@@ -40,6 +40,12 @@ def check_now(
     )
 
 
+def under_way(guest: Guest) -> Operation | None:
+    """The asking that goes on now."""
+    active = Operation.objects.filter(kind=KIND, state__in=Operation.ACTIVE)
+    return active.filter(params__guest=str(guest.pk)).first()
+
+
 def _others(guest: Guest) -> list[Host]:
     rows = Host.objects.filter(state=Host.State.UP).order_by("name")
     return [host for host in rows if host.pk != guest.host_id]

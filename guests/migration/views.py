@@ -24,6 +24,7 @@ from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.errors import AppError, Conflict, Invalid
 from kvmweb.operations.models import Operation
+from kvmweb.templatetags.words import kind
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 _PAGE = 25
@@ -49,6 +50,7 @@ def move(request: UserRequest, pk: UUID) -> HttpResponse:
         "form": form,
         "options": dialog.options(guest, request.user),
         "active": queries.active_operations([guest.pk]).get(guest.pk),
+        "asking": asking.under_way(guest),
     }
     status = 422 if form.errors else 200
     return render(request, "guests/migration/move.html", context, status=status)
@@ -57,7 +59,7 @@ def move(request: UserRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @door(Right.MIGRATE)
 def check(request: UserRequest, pk: UUID) -> HttpResponse:
-    """Ask every host now."""
+    """Ask every host now; that it goes on, and what comes of it, is shown live."""
     guest = access.guest(request.user, pk, Right.MIGRATE)
     by, address = request.user, request.client_address
     return _asked(
@@ -107,7 +109,8 @@ def _asked(
     """Ask, say what came of it, and go back to the dialog."""
     try:
         operation = ask()
-        messages.success(request, f"{operation.subject}: it is under way.")
+        if operation.kind != asking.KIND:
+            messages.success(request, f"{kind(operation.kind)}: it is under way.")
     except Conflict as error:
         messages.error(request, str(error))
     return redirect("guest-move", guest.pk)
