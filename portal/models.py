@@ -4,3 +4,4 @@ from portal.flavors import models as flavor_rows  # noqa: F401
 from portal.leases import models as lease_rows  # noqa: F401
 from portal.ledger import models as ledger_rows  # noqa: F401
 from portal.projects import models as project_rows  # noqa: F401
+from portal.requests import models as request_rows  # noqa: F401
