@@ -1,0 +1,1 @@
+"""Showback: what projects had, for how long, and what that comes to."""
