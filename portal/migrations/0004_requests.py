@@ -10,8 +10,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_requests'),
-        ('guests', '0015_moves_are_settled_later'),
+        ('accounts', '0004_projects'),
+        ('guests', '0012_project'),
         ('portal', '0003_leases'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
