@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_requests'),
+        ('accounts', '0004_projects'),
         ('portal', '0004_requests'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
