@@ -26,6 +26,8 @@ PUBLIC_URL = (
 # smtp://user:password@host:587?tls=starttls, or smtps://…; none: no mail is sent.
 SMTP_URL = os.environ.get("KVMWEB_SMTP_URL", "")
 MAIL_FROM = os.environ.get("KVMWEB_MAIL_FROM") or f"kvmweb@{socket.gethostname()}"
+# Who must have a second factor to sign in: off, admins, all.
+SECOND_FACTOR = os.environ.get("KVMWEB_SECOND_FACTOR", "off")
 # Whether webhooks of people who are no administrators may reach private addresses.
 WEBHOOK_PRIVATE = os.environ.get("KVMWEB_WEBHOOK_PRIVATE", "off") == "on"
 # Private networks from which files may be fetched into volumes.
@@ -215,6 +217,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 
+SESSION_ENGINE = "kvmweb.accounts.sessions.store"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

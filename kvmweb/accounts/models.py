@@ -238,3 +238,10 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+# The rows of the rooms below, which stand on those above.
+from kvmweb.accounts.invitations import models as invitation_rows  # noqa: E402, F401
+from kvmweb.accounts.outside import models as outside_rows  # noqa: E402, F401
+from kvmweb.accounts.second import models as second_rows  # noqa: E402, F401
+from kvmweb.accounts.sessions import models as session_rows  # noqa: E402, F401

@@ -1,0 +1,1 @@
+"""Letters that let somebody in: invitations, and links for a new password."""

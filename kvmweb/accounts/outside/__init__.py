@@ -1,0 +1,1 @@
+"""People whom others vouch for: an OpenID provider, an LDAP directory."""
