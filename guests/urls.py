@@ -8,6 +8,7 @@ from guests.canary.urls import urlpatterns as canary
 from guests.cloning.urls import urlpatterns as cloning
 from guests.creation import views as creation_views
 from guests.draining.urls import urlpatterns as draining
+from guests.folders.urls import urlpatterns as folders
 from guests.hardware.urls import urlpatterns as hardware
 from guests.inside.urls import urlpatterns as inside
 from guests.migration.urls import urlpatterns as migration
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", overview.overview, name="overview"),
     path("guests/", views.listing, name="guests"),
     path("guests/new/", creation_views.new, name="guest-new"),
+    *folders,
     path("guests/demo/", views.start_demo, name="guest-demo"),
     path("guests/<uuid:pk>/", views.detail, name="guest"),
     path("guests/<uuid:pk>/autostart/", views.autostart, name="guest-autostart"),

@@ -123,6 +123,8 @@ api.add_router("moves/", "guests.proof.api.router", tags=["moves"])
 api.add_router("canary/", "guests.canary.api.router", tags=["moves"])
 api.add_router("hosts/", "guests.draining.api.router", tags=["hosts"])
 api.add_router("balance/", "guests.balance.api.router", tags=["balance"])
+api.add_router("folders/", "guests.folders.api.router", tags=["guests"])
+api.add_router("views/", "guests.folders.saved_api.router", tags=["guests"])
 api.add_router("operations/", "guests.draining.api.convoys", tags=["operations"])
 
 

@@ -15,7 +15,8 @@ from guests.folders.models import FolderLimit
 from guests.folders.paths import folders_of, lies_in
 from guests.folders.use import Use, exceeded
 from guests.models import Guest
-from kvmweb.accounts.models import Project
+from kvmweb.accounts.gate import sees_all
+from kvmweb.accounts.models import Project, User
 from kvmweb.errors import Conflict
 
 
@@ -30,6 +31,10 @@ class Full(Conflict):
         error = cls(sentence, hint="Make room there, or have the limit raised.")
         error.plain = f"The limit of the folder {' and of '.join(folders)} is reached."
         return error
+
+    def told(self, user: User) -> Conflict:
+        """The same for this person: without counts, if they do not see every guest."""
+        return self if sees_all(user) else Conflict(self.plain, hint=self.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class Right(StrEnum):
     SEE_HOSTS = "see-hosts"
     MANAGE_HOSTS = "manage-hosts"
     BALANCE = "balance"  # moving guests so that fewer suffer, and rules about tags
+    SHARE_VIEWS = "share-views"  # of the list of guests, with everybody
+    LIMIT_FOLDERS = "limit-folders"  # say how much lies in them at most
     MANAGE_VOLUMES = "manage-volumes"  # in the pools that are there
     MANAGE_IMAGES = "manage-images"
     MANAGE_POOLS = "manage-pools"  # a pool can be any directory of a host
@@ -59,6 +61,7 @@ _FLEET = _OWNED | {
     Right.SNAPSHOT,
     Right.MIGRATE,
     Right.SEE_HOSTS,
+    Right.SHARE_VIEWS,
     Right.MANAGE_VOLUMES,
     Right.MANAGE_IMAGES,
     Right.DECIDE,

@@ -21,6 +21,7 @@ from django.test import Client
 from django.urls import path
 
 from guests.balance.models import PlacementRule
+from guests.folders.models import FolderLimit, SavedView
 from guests.images.models import Image
 from guests.models import Guest
 from guests.snapshots.models import Snapshot
@@ -112,6 +113,8 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "device": "pci_0000_00_02_0",
         "number": 1,
         "rule": PlacementRule.objects.create(tag="db", kind="apart").pk,
+        "limit": FolderLimit.objects.create(path="web", guests=9).pk,
+        "view": SavedView.objects.create(owner=someone, name="v", shared=True).pk,
     }
 
 
@@ -134,6 +137,8 @@ IDS = {
     "device": "device",
     "number": "number",
     "rule_id": "rule",
+    "limit_id": "limit",
+    "view_id": "view",
 }
 PAGES = {
     "/hosts/": "host",
