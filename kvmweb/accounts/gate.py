@@ -46,6 +46,7 @@ class Right(StrEnum):
     MANAGE_NETWORKS = "manage-networks"
     MANAGE_USERS = "manage-users"
     MANAGE_PROJECTS = "manage-projects"  # make them, and say what they may take up
+    MANAGE_WEBHOOKS = "manage-webhooks"  # those that hear of whatever happens
     REQUEST = "request"  # ask for a guest
     DECIDE = "decide"  # about what others ask for
     SEE_AUDIT = "see-audit"
