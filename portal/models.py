@@ -1,6 +1,7 @@
 """The rooms' rows; here so that Django finds them."""
 
 from portal.flavors import models as flavor_rows  # noqa: F401
+from portal.keys import models as key_rows  # noqa: F401
 from portal.leases import models as lease_rows  # noqa: F401
 from portal.ledger import models as ledger_rows  # noqa: F401
 from portal.projects import models as project_rows  # noqa: F401
