@@ -126,6 +126,9 @@ api.add_router("balance/", "guests.balance.api.router", tags=["balance"])
 api.add_router("folders/", "guests.folders.api.router", tags=["guests"])
 api.add_router("views/", "guests.folders.saved_api.router", tags=["guests"])
 api.add_router("operations/", "guests.draining.api.convoys", tags=["operations"])
+api.add_router("projects/", "portal.projects.api.router", tags=["projects"])
+api.add_router("flavors/", "portal.flavors.api.router", tags=["projects"])
+api.add_router("catalogue/", "portal.catalogue.api.router", tags=["projects"])
 
 
 @api.exception_handler(AppError)

@@ -13,3 +13,4 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """Plug in: what a guest of a project takes up."""
         import_module("portal.ledger.charging")
+        import_module("portal.projects.topics")

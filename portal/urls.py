@@ -2,4 +2,12 @@
 
 from django.urls import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from portal.catalogue.urls import urlpatterns as catalogue
+from portal.flavors.urls import urlpatterns as flavors
+from portal.projects.urls import urlpatterns as projects
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *projects,
+    *flavors,
+    *catalogue,
+]

@@ -76,7 +76,7 @@ export const cells = {
     live.addEventListener("news", ({ detail }) => {
       if (detail.type === "stats") stats(detail);
       else if (detail.type === "state") state(detail);
-      else if (detail.type === "removed" || detail.type === "operation") parts.soon();
+      else if (/^(removed|operation|usage)$/.test(detail.type)) parts.soon();
     });
   },
 };

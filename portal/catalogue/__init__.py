@@ -1,0 +1,1 @@
+"""What people can ask for: flavors and images, and what each is for."""
