@@ -130,6 +130,8 @@ api.add_router("projects/", "portal.projects.api.router", tags=["projects"])
 api.add_router("flavors/", "portal.flavors.api.router", tags=["projects"])
 api.add_router("catalogue/", "portal.catalogue.api.router", tags=["projects"])
 
+api.add_router("", "portal.telling.api.router", tags=["notices"])
+
 
 @api.exception_handler(AppError)
 def tell(request: HttpRequest, error: AppError) -> HttpResponse:

@@ -185,6 +185,17 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "send-mail": {"task": "telling.mail", "schedule": 5, "options": {"expires": 5}},
+    "call-webhooks": {
+        "task": "telling.call",
+        "schedule": 5,
+        "options": {"expires": 5},
+    },
+    "forget-notices": {
+        "task": "telling.forget",
+        "schedule": 3600,
+        "options": {"expires": 3600},
+    },
     "prove-shared": {
         "task": "migration.prove",
         "schedule": 30,

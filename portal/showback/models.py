@@ -1,5 +1,7 @@
 """Rows: what each guest took up from when to when, and what an hour costs."""
 
+from decimal import Decimal
+
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -8,7 +10,7 @@ from django.utils import timezone
 from kvmweb.accounts.models import Project
 
 
-def _price() -> "models.DecimalField[object, object]":
+def _price() -> "models.DecimalField[Decimal | None, Decimal | None]":
     """Of one hour, in the house's currency."""
     return models.DecimalField(
         max_digits=14,

@@ -34,20 +34,24 @@ _LEASES = "Machines and their end"
 _ELSE = "Everything else"
 _ALL = (
     Event("request.asked", "Somebody asks, and I may decide", _ASKED),
-    Event("request.changed", "A request that I may decide has changed", _ASKED, False),
-    Event("request.cancelled", "Somebody withdraws a request", _ASKED, False),
+    Event(
+        "request.changed", "A request that I may decide has changed", _ASKED, mail=False
+    ),
+    Event("request.cancelled", "Somebody withdraws a request", _ASKED, mail=False),
     Event("request.approved", "My request is approved", _ASKED),
     Event("request.rejected", "My request is rejected", _ASKED),
     Event("request.ready", "My machine is ready", _ASKED),
     Event("request.failed", "A machine could not be made", _ASKED),
     Event("lease.ending", "A machine's time is about to end", _LEASES),
-    Event("lease.extended", "A machine's time was extended", _LEASES, False),
+    Event("lease.extended", "A machine's time was extended", _LEASES, mail=False),
     Event("lease.stopped", "A machine's time is over, and it is stopped", _LEASES),
     Event("lease.kept", "A stopped machine is about to be deleted", _LEASES),
     Event("lease.deleted", "A machine was deleted with its volumes", _LEASES),
     Event("guest.handed-over", "A machine was handed over", _LEASES),
-    Event("project.member", "I am taken into a project, or out of it", _ELSE, False),
-    Event("invitation", "Somebody is invited", _ELSE, False),
+    Event(
+        "project.member", "I am taken into a project, or out of it", _ELSE, mail=False
+    ),
+    Event("invitation", "Somebody is invited", _ELSE, mail=False),
     Event("webhook.off", "A webhook was switched off, for nobody answers", _ELSE),
 )
 EVENTS = {event.word: event for event in _ALL}

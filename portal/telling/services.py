@@ -12,7 +12,7 @@ from kvmweb.live import news
 from portal.telling import queries
 from portal.telling.events import EVENTS, Way, usual
 from portal.telling.json import notice_json
-from portal.telling.models import Choice, Delivery, Notice, Webhook
+from portal.telling.models import Choice, Delivery, Notice
 
 TOPIC = "notices"
 Wishes = dict[tuple[str, Way], bool]
@@ -119,13 +119,6 @@ def _calls(people: Collection[User], told: dict[str, Any]) -> list[Delivery]:
         Delivery(way=Way.WEBHOOK, webhook=hook, user_id=hook.user_id, **told)
         for hook in hooks
     ]
-
-
-def call(hook: Webhook, told: dict[str, Any]) -> Delivery:
-    """Put one message on its way to this webhook alone."""
-    return Delivery.objects.create(
-        way=Way.WEBHOOK, webhook=hook, user_id=hook.user_id, **told
-    )
 
 
 def _announce_read(user_id: int) -> None:

@@ -1,5 +1,6 @@
 // Every page: each module takes what it finds on it.
 import { actions } from "./actions.js";
+import { bell } from "./bell.js";
 import { cells } from "./cells.js";
 import { copies } from "./copies.js";
 import { dragging } from "./dragging.js";
@@ -18,7 +19,7 @@ import { times } from "./times.js";
 for (const module of [times, themes, tabs, actions, menus, rows, copies, search]) {
   module.start();
 }
-for (const module of [parts, cells, selection, drawer, dragging, live]) module.start();
+for (const module of [parts, cells, selection, drawer, bell, dragging, live]) module.start();
 
 // A form that was refused is gone on with where it is wrong.
 document.querySelector('main [aria-invalid="true"]')?.focus();
