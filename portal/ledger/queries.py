@@ -52,9 +52,9 @@ def taken(project: int) -> Amounts:
 
 
 def _sums(projects: Collection[int]) -> dict[tuple[int, str], Amounts]:
-    rows = Charge.objects.filter(project__in=projects).values("project", "state")
+    rows: Any = Charge.objects.filter(project__in=projects)
     totals: dict[str, Any] = {f"sum_{name}": Sum(name) for name in WORDS}
     return {
         (row["project"], row["state"]): Amounts(*(row[name] for name in totals))
-        for row in rows.order_by().annotate(**totals)
+        for row in rows.values("project", "state").order_by().annotate(**totals)
     }
