@@ -164,6 +164,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600,
         "options": {"expires": 3600},
     },
+    "post-letters": {
+        "task": "accounts.post",
+        "schedule": 10,
+        "options": {"expires": 10},
+    },
     "follow-images": {
         "task": "images.follow",
         "schedule": 10,
@@ -200,6 +205,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "migration.prove",
         "schedule": 30,
         "options": {"expires": 30},
+    },
+    "settle-moves": {
+        "task": "migration.settle",
+        "schedule": 15,
+        "options": {"expires": 15},
     },
     # A message that waited until the next one was due is worth nothing: it expires.
     "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},

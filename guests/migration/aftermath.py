@@ -8,12 +8,13 @@ libvirt left half done is brought to an end, and never so that two copies run.
 import time
 from enum import StrEnum
 
+from guests.migration import trips
 from guests.migration.journey import Journey
 from hosts.models import Host
 from hosts.services import address_of
 from kvmweb.errors import AppError, HostUnreachable
-from kvmweb.virt import connection, domains, migration
-from kvmweb.virt.migration import Whereabouts
+from kvmweb.virt import connection, domains, migration, migration_luggage
+from kvmweb.virt.migration import BROKEN, Whereabouts
 from kvmweb.virt.types import DomainState
 
 SETTLE_S = 75.0  # libvirt itself needs up to half a minute to see that a host is gone
@@ -28,10 +29,14 @@ class Where(StrEnum):
     OFF = "off"  # it is off at its source
     UNDER_WAY = "under way"  # libvirt goes on
     STUCK = "stuck"  # post-copy broke off: half of its memory is on each host
+    LOST = "lost"  # the same, and its source has lost its half
     GONE = "gone"  # neither host knows it
     BOTH = "both"  # it runs on both
     HALF = "half"  # libvirt has still to clear up, or we have
     UNKNOWN = "unknown"  # who would know cannot be asked
+
+
+_OPEN = frozenset({Where.UNDER_WAY, Where.STUCK, Where.BOTH, Where.HALF, Where.UNKNOWN})
 
 
 class Unheard:
@@ -47,7 +52,7 @@ def judged(here: Told, there: Told) -> Where:
     if isinstance(here, Unheard) or isinstance(there, Unheard):
         return _judged_by_one(here, there)
     if _stuck(here) or _stuck(there):
-        return Where.STUCK
+        return _judged_broken(here, there)
     if _leaving(here):
         return Where.UNDER_WAY
     return _judged_by_both(here, there)
@@ -56,8 +61,8 @@ def judged(here: Told, there: Told) -> Where:
 def settled(journey: Journey, within_s: float = SETTLE_S) -> Where:
     """Where the guest is, once that is certain; what was left half done is ended.
 
-    UNDER_WAY at once when libvirt still moves it; UNKNOWN, HALF or STUCK when it stays
-    so for too long.
+    UNDER_WAY and STUCK at once; UNKNOWN or HALF when it stays so for too long. Whether
+    one of the hosts has still to be asked is written into the journey's notes.
     """
     until = time.monotonic() + within_s
     ended_at = time.monotonic() + within_s / 2  # libvirt may clear up by itself first
@@ -69,13 +74,24 @@ def settled(journey: Journey, within_s: float = SETTLE_S) -> Where:
             where = judged(ask(journey, journey.source), ask(journey, journey.target))
         waits = where in {Where.HALF, Where.UNKNOWN, Where.GONE}
         if not waits or time.monotonic() > until:
+            unheard = isinstance(here, Unheard) or isinstance(there, Unheard)
+            journey.notes.open = unheard or where in _OPEN
             return where
         journey.run.progress(0, "asking both hosts what came true")
         time.sleep(_LOOK_S)
 
 
+def _judged_broken(here: Whereabouts | None, there: Whereabouts | None) -> Where:
+    """Post-copy broke off: it can go on only while each host has its half."""
+    if _active(here) and _active(there):
+        return Where.STUCK
+    return Where.HALF if _active(here) else Where.LOST
+
+
 def _judged_by_one(here: Told, there: Told) -> Where:
     """One host cannot be asked: the other may know enough."""
+    if _stuck(here) or _stuck(there):
+        return Where.STUCK
     if isinstance(there, Whereabouts) and there.whole and there.job != "in":
         return Where.MOVED
     if isinstance(here, Whereabouts) and here.job == "out":
@@ -105,8 +121,8 @@ def _runs(told: Whereabouts | None) -> bool:
     return told is not None and told.whole
 
 
-def _active(told: Whereabouts | None) -> bool:
-    return told is not None and told.active
+def _active(told: Told) -> bool:
+    return isinstance(told, Whereabouts) and told.active
 
 
 def _leaving(told: Whereabouts | None) -> bool:
@@ -122,8 +138,9 @@ def ask(journey: Journey, host: Host) -> Told:
         return UNHEARD
 
 
-def _stuck(told: Whereabouts | None) -> bool:
-    return told is not None and told.reason == "postcopy failed"
+def _stuck(told: Told) -> bool:
+    """Whether post-copy broke off here, and this half is still there."""
+    return isinstance(told, Whereabouts) and told.active and told.reason == BROKEN
 
 
 def _plain(here: Told, there: Told) -> bool:
@@ -136,7 +153,7 @@ def _end_half(journey: Journey, here: Told, there: Told) -> None:
     """End what is left of the move where the guest is not. Never the one that runs."""
     try:
         if isinstance(there, Whereabouts) and there.whole:
-            _end_twin(journey, here)
+            _end_twin(journey, here, there)
             return
         if isinstance(there, Whereabouts) and there.active:
             with connection.connect(journey.there) as asked:
@@ -147,20 +164,39 @@ def _end_half(journey: Journey, here: Told, there: Told) -> None:
             return  # only once that is certain it goes on at its source
         if isinstance(here, Whereabouts) and here.half and here.reason == "migration":
             _go_on(journey)
+        if isinstance(here, Whereabouts) and _stuck(here) and there is None:
+            _end_rest(journey)
     except AppError as error:
         journey.run.log(f"Not yet: {error}")
 
 
-def _end_twin(journey: Journey, here: Told) -> None:
+def _end_twin(journey: Journey, here: Told, there: Whereabouts) -> None:
     """It runs at its target: what stands still or is only defined here is not it."""
     if not isinstance(here, Whereabouts) or here.whole:
         return
+    if here.persistent and not there.persistent:
+        _define_there(journey)  # libvirt was cut off before it could
     with connection.connect(journey.here) as asked:
         if here.active:
             asked.run(migration.discard_half, journey.guest)
         if here.persistent:
             asked.run(domains.undefine, journey.guest)
     journey.run.log(f"What was left of it on {journey.source.name} was taken away.")
+
+
+def _define_there(journey: Journey) -> None:
+    """Its definition, which its source is about to forget, at its target."""
+    with connection.connect(journey.here) as asked:
+        luggage = asked.run(migration_luggage.pack, journey.guest)
+    with connection.connect(journey.there) as asked:
+        asked.run(domains.define, trips.kept(journey, luggage))
+
+
+def _end_rest(journey: Journey) -> None:
+    """Its target has lost it in the middle of post-copy: half a memory runs nowhere."""
+    with connection.connect(journey.here) as asked:
+        asked.run(migration.discard_half, journey.guest)
+    journey.run.log(f"Its half of a memory on {journey.source.name} was ended.")
 
 
 def _go_on(journey: Journey) -> None:

@@ -4,50 +4,78 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from guests.migration import carrying, records
+from guests.migration import carrying, records, ways
 from guests.migration.aftermath import Where
 from guests.migration.journey import Journey
 from guests.migration.models import Move
 from guests.migration.monitor import Watched
-from guests.migration.records import Measured
 from kvmweb.errors import AppError, Cancelled, Conflict, HostTimeout
 from kvmweb.operations.queue import LeaseLost
 from kvmweb.virt import connection, migration, migration_luggage
 from kvmweb.virt.migration import MigrationJob
 
-_HINT = "Its page shows where it is as soon as both hosts answer."
+_HINT = (
+    "Its page shows where it is as soon as both hosts answer; what was left half done "
+    "is then cleared away by itself."
+)
+# Verdicts that stand, though one host may still have something to be cleared away.
+_KNOWN = frozenset({Where.STAYED, Where.OFF, Where.GONE, Where.LOST})
 
 
 def concluded(
     journey: Journey, watched: Watched, where: Where, error: AppError | None
 ) -> dict[str, Any]:
     """The operation's result, if the guest moved. Raises what became of it else."""
-    name, source, target = journey.name, journey.source.name, journey.target.name
     if where == Where.MOVED:
         return arrived(journey, watched, error)
+    journey.notes.known = where in _KNOWN
+    journey.keep()
     if where in {Where.STAYED, Where.OFF}:
         undo(journey)
         raise _stayed(journey, watched, where, error)
-    why = f" {error.detail}" if error else ""
+    if where == Where.GONE:
+        undo(journey)
+    raise _open_end(journey, where, f" {error.detail}" if error else "")
+
+
+def _open_end(journey: Journey, where: Where, why: str) -> AppError:
+    """What is said where it neither moved nor stayed."""
+    name, source, target = journey.name, journey.source.name, journey.target.name
     if where == Where.BOTH:
-        raise Conflict(
+        return Conflict(
             f"{name} runs on {source} and on {target} at once.{why}",
             hint="Force one of the two off now: both on one disk destroy it.",
         )
     if where == Where.GONE:
-        undo(journey)
-        raise Conflict(f"Neither {source} nor {target} knows {name} any more.{why}")
+        return Conflict(f"Neither {source} nor {target} knows {name} any more.{why}")
     if where == Where.STUCK:
-        raise Conflict(
-            f"The move of {name} broke off when it ran on {target} already: half of its "
-            f"memory is still on {source}.{why}",
-            hint="Have the link between the two mended, then move it there again.",
+        return Conflict(
+            f"The move of {name} broke off when it ran on {target} already. Part of its "
+            f"memory is on {source} alone, so it stands still on {target} as soon as it "
+            f"needs that.{why}",
+            hint=f"Have the way from {source} to {target} mended: kvmweb then sends the "
+            "rest by itself. Force off neither of the two: its memory would be lost.",
         )
-    raise HostTimeout(
+    if where == Where.LOST:
+        return Conflict(
+            f"The move of {name} broke off when it ran on {target} already, and {source} "
+            f"has lost the rest of its memory. It can never go on on {target}.{why}"
+            f"{_disks_there(journey)}",
+            hint=f"Force it off on {target} and start it again: it is as after a power "
+            "cut.",
+        )
+    return HostTimeout(
         f"What came true of the move of {name} is not known: {source} and {target} did "
         f"not both say.{why}",
         hint=_HINT,
     )
+
+
+def _disks_there(journey: Journey) -> str:
+    """Which of its disks are the ones to go on with, where it has them twice."""
+    paths = ", ".join(disk.path for disk in journey.notes.disks)
+    there = f" What it wrote last is on {journey.target.name} alone: {paths}."
+    return there if paths else ""
 
 
 def arrived(
@@ -76,17 +104,41 @@ def arrived(
     sentence = f"{journey.name} {verb} on {target.name}; it moved{took}{still}."
     if left:
         sentence += f" Its old disks stay: {', '.join(left)}."
-    run.say(sentence)
-    records.end(journey, Move.Outcome.SUCCEEDED, sentence, measured)
-    return {"host": target.pk, "left": left, **measured.as_json()}
+    warnings = _warnings(journey)
+    run.say(" ".join([sentence, *warnings]))
+    records.end(journey, Move.Outcome.SUCCEEDED, run.sentence, measured)
+    told = {"host": target.pk, "left": left, "warnings": warnings}
+    return told | {"encrypted": journey.notes.encrypted, **measured.as_json()}
+
+
+def _warnings(journey: Journey) -> list[str]:
+    """What came true and is not as its hosts were set up."""
+    source, target = journey.source, journey.target
+    if not ways.encrypted(source, target) or journey.notes.encrypted is not False:
+        return []
+    why = f"QEMU has no certificates on {source.name} or {target.name}"
+    return [f"Its memory went unencrypted: {why}."]
 
 
 def undo(journey: Journey) -> None:
-    """It is not at its target: nothing that was made there stays."""
+    """It is not at its target: nothing that was made there stays.
+
+    But the disks of a guest that ran there once do: what it wrote last is in them.
+    """
+    if journey.post_copied:
+        carrying.whole(journey)
+        if told := _disks_there(journey):
+            journey.run.log(told.strip())
+        journey.notes.disks = []
     left = carrying.take_away(journey)
     if not left and journey.notes.disks:
         journey.notes.disks = []
         journey.keep()
+    _put_back(journey)
+
+
+def _put_back(journey: Journey) -> None:
+    """Its snapshots' records, on its source again; asked for later where that is down."""
     kept = carrying.laid_aside(journey)
     if not kept:
         return
@@ -96,6 +148,8 @@ def undo(journey: Journey) -> None:
     except AppError as error:
         names = ", ".join(each.name for each in kept)
         journey.run.log(f"The records of the snapshots {names} are not back. {error}")
+        journey.notes.open = journey.notes.known = True
+        journey.keep()
         return
     journey.notes.snapshots = ""
     journey.keep()
@@ -110,25 +164,6 @@ def undone(journey: Journey) -> Iterator[None]:
         raise
     except BaseException:
         undo(journey)
-        raise
-
-
-@contextmanager
-def recorded(journey: Journey) -> Iterator[None]:
-    """End the move's own row with what the block raises."""
-    try:
-        yield
-    except Cancelled as error:
-        records.end(journey, Move.Outcome.CANCELLED, str(error), Measured())
-        raise
-    except AppError as error:
-        records.end(journey, Move.Outcome.FAILED, str(error), Measured())
-        raise
-    except LeaseLost:  # whoever took it over ends it
-        raise
-    except BaseException:
-        sentence = "It ended by a mistake of the product: see its operation."
-        records.end(journey, Move.Outcome.FAILED, sentence, Measured())
         raise
 
 
@@ -156,8 +191,7 @@ def _stayed(
 ) -> AppError:
     name, source, target = journey.name, journey.source.name, journey.target.name
     if where == Where.OFF:
-        how = f"It is off on {source}"
-        how += "; it was shut off on the way." if journey.notes.live else ", as it was."
+        how = f"It is off on {source}{_off_since(journey)}"
     else:
         how = f"It goes on at {source} as before."
     if watched.cancelled:
@@ -171,6 +205,17 @@ def _stayed(
         return Conflict(f"{name} did not move to {target}. {how}")
     error.detail = f"{name} did not move to {target}. {error.detail} {how}"
     return error
+
+
+def _off_since(journey: Journey) -> str:
+    if not journey.notes.live:
+        return ", as it was."
+    if not journey.post_copied:
+        return "; it was shut off on the way."
+    return (
+        f": it ended on {journey.target.name} while half of its memory was still here. "
+        f"It is as after a power cut.{_disks_there(journey)}"
+    )
 
 
 def _verb(journey: Journey) -> str:

@@ -91,12 +91,15 @@ def whole(journey: Journey) -> None:
 def take_away(journey: Journey) -> list[str]:
     """Delete what was made on the target; the paths of what could not be.
 
-    Only for a guest that is known not to be there. Each stays marked as half made until
-    its host is seen to be rid of it; what is left is deleted when that answers
+    Only for a guest that is known not to be there, and only what is still marked as
+    made by this move: nobody else can have put anything in its place. Each stays marked
+    until its host is seen to be rid of it; what is left is deleted when that answers
     (hosts.storage.tidying).
     """
     left = []
     for disk in journey.notes.disks:
+        if not holdings.is_building(journey.target, disk.path, journey.operation):
+            continue
         try:
             _discarded(journey, disk)
         except AppError as error:

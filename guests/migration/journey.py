@@ -7,11 +7,9 @@ from uuid import UUID
 from guests.migration.wishes import MoveWish
 from hosts.models import Host
 from hosts.services import address_of, need_up
-from kvmweb.errors import Conflict, NotFound
+from kvmweb.errors import NotFound
 from kvmweb.operations.run import Run
-from kvmweb.virt.types import Address, Transport
-
-_REACHED = frozenset({Transport.TCP, Transport.TLS})  # by a URI, from another host
+from kvmweb.virt.types import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,8 @@ class Notes:
     """What is kept in the operation while it runs."""
 
     begun: bool = False  # the long call was made: nobody knows without asking
+    open: bool = False  # both hosts are still to be asked what came true
+    known: bool = False  # all the same one of them has said enough
     live: bool = True
     state: str = ""  # of the guest before
     persistent: bool = True
@@ -41,6 +41,7 @@ class Notes:
     disks: list[CopiedDisk] = field(default_factory=list)  # made, or about to be
     sent_bytes: int = 0  # of the disks of a guest that is off
     snapshots: str = ""  # sealed records, taken off the source
+    encrypted: bool | None = None  # its memory on the wire; None: none was sent
 
 
 class Journey:
@@ -56,13 +57,21 @@ class Journey:
         self.wish = MoveWish.of_json(run.params["wish"])
         self.source = _host(run.operation.host, run.operation.host_name)
         self.target = _host(run.params["target"], run.params["target_name"])
-        self.notes = _noted(run.result.get("move", {}))
+        # Of the move itself, also where it is settled by a later operation.
+        self.operation = UUID(run.params.get("settles") or str(run.operation.pk))
+        self.notes = _noted(run.result.get("move") or run.params.get("move", {}))
 
     def need_both(self) -> None:
         """Nothing. Raises Conflict when one of the hosts does not answer."""
         for host in (self.source, self.target):
             host.refresh_from_db()
             need_up(host)
+
+    @property
+    def post_copied(self) -> bool:
+        """Whether it ran at its target already: what it wrote since is there alone."""
+        known = self.run.result | self.run.params
+        return bool(known.get("post_copied"))
 
     def keep(self) -> None:
         """Write the notes down, for whoever takes this up should we die."""
@@ -78,43 +87,11 @@ class Journey:
         """Where the target is reached from us."""
         return address_of(self.target)
 
-    @property
-    def screens_reached(self) -> bool:
-        """Whether consoles of the target are opened through the network."""
-        return self.target.transport in _REACHED
-
-    def migrate_uri(self) -> str:
-        """Where the source sends the guest. Raises Conflict when nobody knows."""
-        address = self.target.migration_address or self.target.address
-        if not address:
-            raise Conflict(
-                f"{self.target.name} has no address that other hosts can reach.",
-                hint="Give it a migration address on its page.",
-            )
-        return f"tcp://{_bracketed(address)}"
-
-    def target_uri(self) -> str:
-        """Libvirt of the target, as the source may reach it; "" when it cannot.
-
-        Only by tls and tcp as registered: nothing is sent unencrypted to a host that
-        was not registered so, and no host is asked to sign in to another by ssh.
-        """
-        if self.target.transport not in _REACHED or self.target.username:
-            return ""
-        address = self.target.migration_address or self.target.address
-        port = f":{self.target.port}" if self.target.port else ""
-        return f"qemu+{self.target.transport}://{_bracketed(address)}{port}/system"
-
-    @property
-    def tls(self) -> bool:
-        """Whether both hosts were set up with certificates."""
-        both = {self.source.transport, self.target.transport}
-        return both == {Transport.TLS.value}
-
 
 def _noted(told: dict[str, Any]) -> Notes:
     disks = [CopiedDisk(**each) for each in told.get("disks", [])]
-    return Notes(**{**told, "disks": disks})
+    known = {name: told[name] for name in Notes.__slots__ if name in told}
+    return Notes(**{**known, "disks": disks})
 
 
 def _host(host_id: int | None, name: str) -> Host:
@@ -122,7 +99,3 @@ def _host(host_id: int | None, name: str) -> Host:
     if host is None:
         raise NotFound(f"{name} was removed meanwhile.")
     return host
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address

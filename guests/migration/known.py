@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 
-from guests.migration.check_models import Asking, Pace, SharedProof
+from guests.migration.check_models import Asking, Pace, SharedProof, Way
 from guests.migration.sides import Between, Needs, Reason, Side
 from guests.models import Guest
 from hosts.models import Host
@@ -28,7 +28,7 @@ class _Proofs:
 
 
 class Records:
-    """What is on record about these guests and their hosts. Three queries."""
+    """What is on record about these guests and their hosts. Four queries."""
 
     def __init__(self, guests: Collection[Guest]) -> None:
         homes = {guest.host_id for guest in guests if guest.host_id}
@@ -46,6 +46,8 @@ class Records:
             (seen.proved if ok else seen.refuted).add(path)
         askings = Asking.objects.filter(guest__in=guests, at__gt=now - ASKED_FOR)
         self._askings = {(each.guest_id, each.target_id): each for each in askings}
+        tried = Way.objects.filter(source__in=homes, at__gt=now - PROVED_FOR)
+        self._ways = {(each.source_id, each.target_id): each for each in tried}
         self.paces = Pace.objects.in_bulk([guest.pk for guest in guests])
 
     def between(
@@ -56,11 +58,16 @@ class Records:
         asking = self._askings.get((guest.pk, target.id))
         if asking and (asking.source_id != source.id or asking.live != needs.live):
             asking = None
+        way = self._ways.get((source.id, target.id))
+        found = _reasons(asking.reasons) if asking else ()
+        if way and needs.live and way.at > timezone.now() - ASKED_FOR:
+            found += _reasons(way.reasons)
         return Between(
             proved=frozenset(seen.proved),
             refuted=frozenset(seen.refuted),
             alike=frozenset(_alike(needs, source, target)),
-            found=tuple(Reason(**each) for each in asking.reasons) if asking else (),
+            found=found,
+            notes=_reasons(way.notes) if way and needs.live else (),
             asked_at=asking.at if asking else None,
         )
 
@@ -94,6 +101,37 @@ def keep_asking(
     )
 
 
+def keep_way(
+    source: Host, target: Host, *, reasons: Iterable[Reason], notes: Iterable[Reason]
+) -> None:
+    """Write down whether one host reached the other, and how."""
+    Way.objects.update_or_create(
+        source=source,
+        target=target,
+        defaults={
+            "reasons": [asdict(each) for each in reasons],
+            "notes": [asdict(each) for each in notes],
+            "at": timezone.now(),
+        },
+    )
+
+
+def keep_unencrypted(source: Host, target: Host) -> None:
+    """Write down that memory goes unencrypted there, though both have certificates."""
+    keep_way(source, target, reasons=(), notes=[unencrypted(source.name, target.name)])
+
+
+def unencrypted(source: str, target: str) -> Reason:
+    """What is to be known where QEMU has no certificates."""
+    return Reason(
+        "unencrypted",
+        f"Memory goes unencrypted from {source} to {target}: libvirt has certificates "
+        "there, QEMU has none on one of the two.",
+        "Put certificates into /etc/pki/qemu on both (migrate_tls_x509_cert_dir in "
+        "qemu.conf).",
+    )
+
+
 def keep_pace(
     guest: UUID, *, dirty_bytes_s: int | None = None, used_bytes: int | None = None
 ) -> None:
@@ -104,6 +142,10 @@ def keep_pace(
         Pace.objects.update_or_create(
             guest_id=guest, defaults={**known, "at": timezone.now()}
         )
+
+
+def _reasons(told: list[dict[str, str]]) -> tuple[Reason, ...]:
+    return tuple(Reason(**each) for each in told)
 
 
 def _pair(one: int, other: int) -> tuple[int, int]:

@@ -57,7 +57,11 @@ def may(
         ok=not reasons,
         storage=storage.kind,
         reasons=reasons,
-        notes=(*_notes(guest, source, target, between), *storage.notes),
+        notes=(
+            *_notes(guest, source, target, between),
+            *storage.notes,
+            *between.notes,
+        ),
         copied=storage.copied,
         shared=storage.shared,
         bytes_to_copy=storage.bytes_to_copy,

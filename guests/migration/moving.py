@@ -5,9 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 from guests.far import ASK_S, OFF
-from guests.migration import carrying, ladder, monitor, questions, records
+from guests.migration import (
+    carrying,
+    known,
+    monitor,
+    questions,
+    records,
+    resuming,
+    trips,
+    ways,
+)
 from guests.migration.aftermath import Unheard, Where, ask, settled
-from guests.migration.arriving import arrived, concluded, recorded, undo, undone
+from guests.migration.arriving import arrived, concluded, undo, undone
 from guests.migration.journey import Journey
 from guests.migration.monitor import Watched
 from guests.migration.sides import Verdict
@@ -19,7 +28,7 @@ from kvmweb.operations.registry import Recovery
 from kvmweb.operations.run import Run
 from kvmweb.virt import connection, domains, migration, migration_luggage
 from kvmweb.virt.migration import Whereabouts
-from kvmweb.virt.migration_jobs import Trip, carry, watch
+from kvmweb.virt.migration_jobs import Trip, carry
 from kvmweb.virt.migration_luggage import Luggage
 from kvmweb.virt.xml.moved import moved
 
@@ -41,8 +50,7 @@ def move(run: Run) -> dict[str, Any]:
     means = _means(journey, luggage)
     _need_movable(journey, found, luggage, means)
     records.begin(journey, means.storage)
-    with recorded(journey):
-        result = _moved(journey, luggage, means)
+    result = _moved(journey, luggage, means)
     _taken_up(journey, result)
     return result
 
@@ -62,31 +70,29 @@ def _moved(journey: Journey, luggage: Luggage, means: Verdict) -> dict[str, Any]
 def recover(run: Run) -> Recovery:
     """After a crash: a move goes on without its worker, so its end is waited for."""
     journey = Journey(run)
-    with recorded(journey):
-        if not journey.notes.begun:
-            undo(journey)
-            return Recovery.AGAIN
-        if not journey.notes.live:
-            _taken_up(journey, _switched(journey, ""))
-            return Recovery.DONE
-        watched = Watched()
-        where = settled(journey)
-        if where == Where.UNDER_WAY:
-            run.log("The hosts go on with it; its end is waited for.")
-            watched, where = _watched(journey)
-        if where == Where.STAYED and not watched.cancelled:
-            undo(journey)
-            run.check_cancelled()
-            journey.notes.begun = False
-            journey.keep()
-            return Recovery.AGAIN
-        _taken_up(journey, concluded(journey, watched, where, None))
+    if not journey.notes.begun:
+        undo(journey)
+        return Recovery.AGAIN
+    if not journey.notes.live:
+        _taken_up(journey, _switched(journey, ""))
+        return Recovery.DONE
+    watched, where = resuming.to_its_end(journey, settled(journey))
+    if where == Where.STAYED and not watched.cancelled:
+        undo(journey)
+        run.check_cancelled()
+        journey.notes.begun = journey.notes.open = False
+        journey.keep()
+        return Recovery.AGAIN
+    _taken_up(journey, concluded(journey, watched, where, None))
     return Recovery.DONE
 
 
 def _taken_up(journey: Journey, result: dict[str, Any]) -> None:
-    """What was kept on the way is of no use any more."""
+    """What was kept on the way is of no use any more, once both hosts have said it."""
+    kept = {key: journey.run.result.get(key) for key in ("move", "post_copied")}
     journey.run.result.clear()
+    if journey.notes.open:
+        journey.run.result.update(kept)
     journey.run.result.update(result)
 
 
@@ -188,45 +194,21 @@ def _need_movable(
 
 def _live(journey: Journey, luggage: Luggage, *, shared: bool) -> dict[str, Any]:
     with undone(journey):
-        trip = _trip(journey, luggage, shared=shared)
+        trip = trips.trip(journey, luggage, shared=shared)
         journey.run.check_cancelled()
-        journey.notes.begun = True
+        journey.notes.begun = journey.notes.open = True
+        journey.notes.encrypted = trip.tls
         journey.keep()
     with watching.watch(watching.address_of(journey.guest)) as seen:
         watched = _called(journey, trip)
     watched.seen_downtime_ms = seen.longest_gap_ms
     error = watched.ended.error if watched.ended else None
-    where = Where.MOVED if error is None else settled(journey)
-    while where == Where.UNDER_WAY:
-        journey.run.log("The hosts go on with it; its end is waited for.")
-        again, where = _watched(journey)
-        watched.last = again.last or watched.last
+    if error is None:  # libvirt has heard both hosts
+        journey.notes.open = False
+        return concluded(journey, watched, Where.MOVED, None)
+    again, where = resuming.to_its_end(journey, settled(journey))
+    watched.last = again.last or watched.last
     return concluded(journey, watched, where, error)
-
-
-def _trip(journey: Journey, luggage: Luggage, *, shared: bool) -> Trip:
-    wish, disks = journey.wish, carrying.as_made(journey)
-    begin = ladder.start(wish)
-    reached = journey.screens_reached
-    persistent = ""
-    if luggage.inactive_xml:
-        persistent = moved(luggage.inactive_xml, disks, reached=reached)
-    return Trip(
-        uuid=journey.guest,
-        target_uri=journey.target_uri(),
-        migrate_uri=journey.migrate_uri(),
-        xml=moved(luggage.xml, disks, reached=reached),
-        persistent_xml=persistent,
-        copied=tuple(disks),
-        shared_disks=shared,
-        bandwidth_mib_s=begin.bandwidth_mib_s,
-        downtime_ms=begin.downtime_ms,
-        auto_converge=begin.auto_converge,
-        post_copy=begin.post_copy,
-        compression=wish.compression,
-        parallel=wish.parallel,
-        tls=journey.tls,
-    )
 
 
 def _called(journey: Journey, trip: Trip) -> Watched:
@@ -243,6 +225,9 @@ def _called(journey: Journey, trip: Trip) -> Watched:
         run.log(
             f"{_told(watched)} It goes unencrypted: QEMU has no certificates there."
         )
+        journey.notes.encrypted = False
+        journey.keep()
+        known.keep_unencrypted(journey.source, journey.target)
         watched = _followed(journey, replace(trip, tls=False))
     return watched
 
@@ -265,21 +250,11 @@ def _followed(journey: Journey, trip: Trip) -> Watched:
         child.kill()
 
 
-def _watched(journey: Journey) -> tuple[Watched, Where]:
-    """A move that goes on without us, watched to its end; and where the guest is."""
-    child = connection.spawn(watch, journey.here, journey.guest)
-    try:
-        watched = monitor.follow(journey.run, child, journey.wish)
-    finally:
-        child.kill()
-    return watched, settled(journey)
-
-
 def _offline(journey: Journey, luggage: Luggage) -> dict[str, Any]:
     """Its disks are there: now its definition changes hosts. It is off all the way."""
     journey.run.progress(0.92, "defining it")
     disks = carrying.as_made(journey)
-    xml = moved(luggage.inactive_xml, disks, reached=journey.screens_reached)
+    xml = moved(luggage.inactive_xml, disks, reached=ways.by_network(journey.target))
     with undone(journey):
         with connection.connect(journey.here) as here:
             state = here.run(domains.state, journey.guest)
@@ -289,7 +264,7 @@ def _offline(journey: Journey, luggage: Luggage) -> dict[str, Any]:
                 "somebody outside kvmweb saw to that."
             )
         journey.run.check_cancelled()
-        journey.notes.begun = True
+        journey.notes.begun = journey.notes.open = True
         journey.keep()
     return _switched(journey, xml)
 
@@ -307,6 +282,7 @@ def _switched(journey: Journey, xml: str) -> dict[str, Any]:
         except AppError as refused:
             error = refused
     if not _defined_there(journey):
+        journey.notes.open, journey.notes.known = False, True
         undo(journey)
         told = f" {error.detail}" if error else ""
         raise Conflict(
@@ -316,6 +292,7 @@ def _switched(journey: Journey, xml: str) -> dict[str, Any]:
     with connection.connect(journey.here) as here:
         if here.run(domains.state, journey.guest) in {*OFF} - {None}:
             here.run(domains.undefine, journey.guest)
+    journey.notes.open = False
     return arrived(journey, Watched(), None)
 
 

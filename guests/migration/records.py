@@ -9,7 +9,12 @@ from guests.migration.journey import Journey
 from guests.migration.models import Move
 from guests.migration.monitor import Watched
 from guests.models import Guest
+from kvmweb.operations.ending import ended
+from kvmweb.operations.models import Operation
 from kvmweb.virt.migration import MigrationJob
+
+KIND = "guest.migrate"
+_NOT_KNOWN = ("", Move.Outcome.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +61,35 @@ def begin(journey: Journey, storage: str) -> Move:
 
 
 def end(journey: Journey, outcome: str, sentence: str, measured: Measured) -> None:
-    """How it ended, if it had begun."""
-    Move.objects.filter(operation=journey.run.operation.pk, outcome="").update(
+    """How it ended, if it had begun and nobody has said so already."""
+    rows = Move.objects.filter(operation=journey.operation)
+    rows.filter(outcome__in=_NOT_KNOWN).update(
         outcome=outcome,
         sentence=sentence,
         finished_at=timezone.now(),
+        encrypted=journey.notes.encrypted,
         **measured.as_json(),
     )
+    rows.update(open=journey.notes.open)
+
+
+@ended(KIND)
+def follow(operation: Operation) -> None:
+    """End the move's own row with its operation, whatever ended that."""
+    rows = Move.objects.filter(operation=operation.pk)
+    notes = operation.result.get("move", {})
+    still_open = bool(notes.get("open"))
+    outcome = str(operation.state)
+    if still_open and not notes.get("known"):
+        outcome = Move.Outcome.UNKNOWN
+    rows.filter(outcome="").update(
+        outcome=outcome,
+        sentence=operation.message,
+        finished_at=timezone.now(),
+        encrypted=notes.get("encrypted"),
+    )
+    if operation.state != Operation.State.SUCCEEDED:
+        rows.update(open=still_open)
 
 
 def measured(completed: MigrationJob | None, watched: Watched) -> Measured:

@@ -140,6 +140,7 @@ class Between:
     refuted: frozenset[str] = frozenset()  # seen to be two
     alike: frozenset[str] = frozenset()  # that look like one; only a hint
     found: tuple[Reason, ...] = ()  # against this guest, by asking both hosts
+    notes: tuple[Reason, ...] = ()  # to know of the way between the two
     asked_at: datetime | None = None  # when; None: nobody has
 
 

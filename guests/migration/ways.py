@@ -18,13 +18,18 @@ def migrate_uri(target: Host) -> str:
     return f"tcp://{_bracketed(address)}"
 
 
+def by_network(target: Host) -> bool:
+    """Whether its consoles and its libvirt are opened through the network."""
+    return target.transport in _REACHED
+
+
 def target_uri(target: Host) -> str:
     """Libvirt of the target, as a source may reach it; "" when it cannot.
 
     Only by tls and tcp as registered: nothing is sent unencrypted to a host that was not
     registered so, and no host is asked to sign in to another by ssh.
     """
-    if target.transport not in _REACHED or target.username:
+    if not by_network(target) or target.username:
         return ""
     address = target.migration_address or target.address
     port = f":{target.port}" if target.port else ""

@@ -41,7 +41,7 @@ class MovesQuery(doors.PageQuery):
     source: HostId | None = None
     target: HostId | None = None
     drain: UUID | None = None
-    outcome: Literal["", "succeeded", "failed", "cancelled"] = ""
+    outcome: Literal["", "succeeded", "failed", "cancelled", "unknown"] = ""
 
 
 @router.get("", response=doors.Page[MoveOut], url_name="moves")

@@ -65,8 +65,8 @@ class Report:
 
     @property
     def failed(self) -> list[Move]:
-        """Those that did not, or were stopped."""
-        bad = {Move.Outcome.FAILED, Move.Outcome.CANCELLED}
+        """Those that did not, were stopped, or are not known to have."""
+        bad = {Move.Outcome.FAILED, Move.Outcome.CANCELLED, Move.Outcome.UNKNOWN}
         return [it for it in self.moves if it.outcome in bad]
 
     @property
@@ -166,8 +166,9 @@ def is_near(move: Move) -> bool | None:
 
 
 def _downtime_ms(move: Move) -> int | None:
-    seen = move.seen_downtime_ms
-    return move.downtime_ms if seen is None else seen
+    """The longer of what the target says and what a client saw: never flattering."""
+    known = [it for it in (move.downtime_ms, move.seen_downtime_ms) if it is not None]
+    return max(known, default=None)
 
 
 def _pair(rows: list[Move]) -> Pair:

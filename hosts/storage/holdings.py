@@ -4,6 +4,8 @@ What is to be made is written down first, so a volume that a crash left half mad
 never taken for a whole one.
 """
 
+from uuid import UUID
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -41,6 +43,12 @@ def building(host: Host, path: str, operation: Operation) -> None:
         row.state, row.operation = State.BUILDING, operation.pk
         row.author, row.since = operation.author, timezone.now()
         row.save()
+
+
+def is_building(host: Host, path: str, operation: UUID) -> bool:
+    """Whether this operation has marked it as half made, and nobody took it over since."""
+    rows = Holding.objects.filter(host=host, path=path, state=State.BUILDING)
+    return rows.filter(operation=operation).exists()
 
 
 def ready(host: Host, path: str, *, format: str = "") -> None:  # noqa: A002

@@ -22,8 +22,9 @@ from kvmweb.virt.types import DomainState
 OUT = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
 IN = libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN
 _NO_JOB = (libvirt.VIR_DOMAIN_JOB_NONE,)
+BROKEN = "postcopy failed"  # libvirt's word where post-copy broke off, on either host
 # libvirt's words for an end of a migration that does not run the guest, or not alone.
-_HALF = frozenset({"migration", "starting up", "postcopy", "postcopy failed"})
+_HALF = frozenset({"migration", "starting up", "postcopy", BROKEN})
 _DIRTY_S = 1
 
 
@@ -105,9 +106,13 @@ def whereabouts(conn: libvirt.virConnect, uuid: UUID) -> Whereabouts | None:
 
 @verb(deadline_s=READ_S)
 def job(conn: libvirt.virConnect, uuid: UUID) -> MigrationJob | None:
-    """The migration that is under way from this host; None when there is none."""
+    """The migration that is under way from this host; None when there is none.
+
+    One that broke off in post-copy is none, though libvirt keeps its job for ever.
+    """
     with domain_of(conn, uuid, "ask for the migration of {}") as domain:
-        return job_of(domain)
+        _, reason = state_of(*domain.state())
+        return None if reason == BROKEN else job_of(domain)
 
 
 @verb(deadline_s=READ_S)
@@ -142,6 +147,16 @@ def start_post_copy(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Let it run on the target now; its memory follows. There is no way back."""
     with domain_of(conn, uuid, "let {} go on at its target") as domain:
         domain.migrateStartPostCopy(0)
+
+
+@verb(deadline_s=READ_S)
+def break_post_copy(conn: libvirt.virConnect, uuid: UUID) -> None:
+    """Let QEMU drop a wire on which nothing comes: then the rest can be sent anew.
+
+    Needs libvirt 8.5. Nothing is lost by it; both hosts keep their half of the memory.
+    """
+    with domain_of(conn, uuid, "drop the wire on which {} moves") as domain:
+        domain.abortJobFlags(libvirt.VIR_DOMAIN_ABORT_JOB_POSTCOPY)
 
 
 @verb(deadline_s=DESTROY_S)
@@ -229,7 +244,12 @@ def read(told: Mapping[str, Any], *, finished: bool) -> MigrationJob:
 
 
 def _job_of(domain: libvirt.virDomain) -> str:
-    told = domain.jobStats()
+    try:
+        told = domain.jobStats()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_UNSUPPORTED:
+            return "in"  # its numbers are had from the source alone, says libvirt
+        raise
     if told.get("type", 0) in _NO_JOB:
         return ""
     operation = told.get("operation", 0)

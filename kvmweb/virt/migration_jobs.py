@@ -4,7 +4,7 @@ The call blocks until the guest is on the other host, so it runs in a thread of 
 of ours, on a connection that nothing else uses; beside it the child asks how far it is.
 
     child -> worker   MigrationJob, again and again; in the end Ended
-    worker -> child   SetDowntime, SetBandwidth, StartPostCopy, Abort
+    worker -> child   SetDowntime, SetBandwidth, StartPostCopy, BreakPostCopy, Abort
 
 Peer to peer the hosts go on when the child is killed; a migration that the child leads
 itself is cancelled by libvirt then. Whoever lost sight of one asks both hosts.
@@ -28,6 +28,7 @@ from kvmweb.virt.migration import MigrationJob
 from kvmweb.virt.opening import open_libvirt
 from kvmweb.virt.types import Address
 
+_POST_COPY_BANDWIDTH = libvirt.VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY
 _FIRST_LOOK_S = 0.05
 _LOOK_S = 0.25
 _NO_WAY = "connect to remote libvirt"
@@ -52,6 +53,7 @@ class Trip:
     compression: bool
     parallel: int
     tls: bool
+    resumes: bool = False  # a post-copy that broke off, told the same as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,11 @@ class SetBandwidth:
 @dataclass(frozen=True, slots=True)
 class StartPostCopy:
     """Let it run on the target now."""
+
+
+@dataclass(frozen=True, slots=True)
+class BreakPostCopy:
+    """Nothing comes any more: end the call, so that the rest can be sent anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,7 @@ class _Call(threading.Thread):
         try:
             with domain_of(self._conn, trip.uuid, "move {}") as domain:
                 params, flags = _params(trip), _flags(trip, domain)
-                if trip.downtime_ms:
+                if trip.downtime_ms and not trip.resumes:
                     _prepare(domain, trip.downtime_ms)
                 try:
                     if self._there is None:
@@ -222,6 +229,8 @@ def _do(conn: libvirt.virConnect, uuid: UUID, wish: object) -> None:
             migration.set_bandwidth(conn, uuid, mib_s)
         case StartPostCopy():
             migration.start_post_copy(conn, uuid)
+        case BreakPostCopy():
+            migration.break_post_copy(conn, uuid)
         case Abort():
             migration.abort(conn, uuid)
 
@@ -238,6 +247,8 @@ def _params(trip: Trip) -> dict[str, Any]:
         told[libvirt.VIR_MIGRATE_PARAM_DISKS_URI] = trip.migrate_uri
     if trip.bandwidth_mib_s:
         told[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = trip.bandwidth_mib_s
+        if trip.post_copy:  # else it would have no limit from there on
+            told[_POST_COPY_BANDWIDTH] = trip.bandwidth_mib_s
     if trip.parallel > 1:
         told[libvirt.VIR_MIGRATE_PARAM_PARALLEL_CONNECTIONS] = trip.parallel
     if trip.compression:
@@ -262,6 +273,7 @@ def _flags(trip: Trip, domain: libvirt.virDomain) -> int:
         libvirt.VIR_MIGRATE_UNSAFE: trip.shared_disks,
         libvirt.VIR_MIGRATE_AUTO_CONVERGE: trip.auto_converge,
         libvirt.VIR_MIGRATE_POSTCOPY: trip.post_copy,
+        libvirt.VIR_MIGRATE_POSTCOPY_RESUME: trip.resumes,
         libvirt.VIR_MIGRATE_COMPRESSED: trip.compression,
         libvirt.VIR_MIGRATE_PARALLEL: trip.parallel > 1,
         libvirt.VIR_MIGRATE_TLS: trip.tls,
