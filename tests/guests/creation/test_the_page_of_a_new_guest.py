@@ -170,7 +170,7 @@ def test_what_the_service_refuses_stands_at_its_field(
     wrong = {
         "name": ("-web", "name"),
         "mac": ("nonsense", "mac"),
-        "tags": ("not/a/tag", "tags"),
+        "tags": ("no!tag", "tags"),
         "total_bytes_s": ("100 PiB", None),
         "sockets": ("3", "sockets"),
         "memory_max": ("1 MiB", "memory_max"),
