@@ -98,7 +98,7 @@ def _operations(user: User) -> list[Attention]:
             it.get_absolute_url(),
             severe=False,
         )
-        for it in rows.order_by("-finished_at")[:_A_KIND]
+        for it in operations.for_page(user, rows.order_by("-finished_at")[:_A_KIND])
     ]
 
 

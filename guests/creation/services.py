@@ -164,6 +164,8 @@ def _submit(
     }
     if asker.granted:
         params["granted"] = asker.granted
+    if cloud is not None and cloud.user:
+        params["login"] = cloud.user  # no secret: by whom it can be entered
     operation = submit(
         KIND,
         by=asker.user,
