@@ -21,14 +21,14 @@ class DrainForm(forms.Form):
     """How the host is emptied; a choice for each guest that is stuck."""
 
     per_target = forms.IntegerField(
-        label="At once to one host",
+        label="To one host",
         initial=2,
         help_text="Moves to the same host, and between the same two.",
         min_value=1,
         max_value=_MOST,
     )
     per_source = forms.IntegerField(
-        label="At once in all", initial=3, min_value=1, max_value=_MOST
+        label="In all", initial=3, min_value=1, max_value=_MOST
     )
     carry = forms.BooleanField(required=False, label="Move those that are off, too")
 

@@ -9,6 +9,7 @@ from guests.migration.journey import Journey
 from guests.migration.models import Move
 from guests.migration.monitor import Watched
 from guests.models import Guest
+from guests.proof.watching import believed
 from kvmweb.operations.ending import ended
 from kvmweb.operations.models import Operation
 from kvmweb.virt.migration import MigrationJob
@@ -102,10 +103,11 @@ def measured(completed: MigrationJob | None, watched: Watched) -> Measured:
     rate = job.memory_rate_bytes_s
     if not rate and job.elapsed_ms:
         rate = job.memory_sent_bytes * 1000 // job.elapsed_ms
+    stood_ms = job.downtime_ms if job.finished else None
     return Measured(
         total_ms=job.elapsed_ms,
-        downtime_ms=job.downtime_ms if job.finished else None,
-        seen_downtime_ms=seen_ms,
+        downtime_ms=stood_ms,
+        seen_downtime_ms=believed(seen_ms, stood_ms),
         transferred_bytes=job.sent_bytes,
         memory_rate_bytes_s=rate,
         dirty_bytes_s=dirty_bytes_s or None,

@@ -5,6 +5,7 @@ import datetime as dt
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from guests.proof import queries
@@ -62,9 +63,11 @@ def table(request: UserRequest) -> HttpResponse:
 
 
 def _beside(day: dt.date | None, days: int) -> dt.date | None:
+    """The day before or after; None where nothing can have moved yet."""
     if day is None:
         return None
     try:
-        return day + dt.timedelta(days=days)
+        found = day + dt.timedelta(days=days)
     except OverflowError:
         return None
+    return found if found <= timezone.now().date() else None

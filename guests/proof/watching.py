@@ -13,6 +13,7 @@ from django.conf import settings
 
 from guests.models import Guest
 from guests.proof.probing import AFTERWARDS_S
+from hosts.models import Network
 
 logger = logging.getLogger(__name__)
 
@@ -53,16 +54,45 @@ def watch(address: str) -> Iterator[Watch]:
 
 
 def address_of(guest: UUID) -> str:
-    """The address a client would use, as its row knows it; "" when it has none."""
-    rows = Guest.objects.filter(pk=guest).values_list("addresses", flat=True)
-    found = []
-    for text in (rows.first() or "").split():
+    """The address a client would use, as its row knows it; "" when it has none.
+
+    One that its host hides behind its own is none: elsewhere it is somebody else's.
+    """
+    row = Guest.objects.filter(pk=guest).only("addresses", "nics", "host").first()
+    if row is None:
+        return ""
+    hidden, found = _hidden(row), []
+    for text in row.addresses.split():
+        if text in hidden:
+            continue
         with suppress(ValueError):
             address = ipaddress.ip_address(text)
             if not address.is_link_local and not address.is_loopback:
                 found.append(address)
     found.sort(key=lambda it: it.version)
     return str(found[0]) if found else ""
+
+
+def believed(seen_ms: int | None, stood_ms: int | None) -> int | None:
+    """What a client saw, where the guest itself can have answered; else None.
+
+    It is silent while it stands still: what answers in between is a proxy or a twin.
+    """
+    if seen_ms is None or stood_ms is None:
+        return seen_ms
+    return seen_ms if seen_ms >= stood_ms / 2 else None
+
+
+def _hidden(guest: Guest) -> set[str]:
+    """Its addresses on networks that go out by their host's address."""
+    nets = Network.objects.filter(host=guest.host_id, mode="nat")
+    names = set(nets.values_list("name", flat=True))
+    return {
+        each["address"]
+        for nic in guest.nics
+        if nic.get("network") in names
+        for each in nic.get("addresses", ())
+    }
 
 
 def _is_address(text: str) -> bool:

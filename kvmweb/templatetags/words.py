@@ -22,6 +22,12 @@ NOTHING = "–"
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _BITS = ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
 _AGES = ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h"), (1e12, 86400, "d"))
+_KINDS = {  # where pages have a better word than the kind's own
+    "guest.migrate": "Move",
+    "host.evacuate": "Empty",
+    "host.return": "Bring guests home to",
+    "guests.balance": "Balance guests",
+}
 _STATES = {
     "shutting-down": "shutting down",
     "shutoff": "off",
@@ -238,6 +244,19 @@ def volume_state(value: str) -> SafeString:
     return _state_mark(_OF_VOLUMES.get(value, "unknown"), word)
 
 
+_OF_REQUESTS = {
+    **{"pending": "queued", "approved": "working", "provisioning": "working"},
+    **{"ready": "succeeded", "rejected": "gone"},
+}
+
+
+@register.filter
+def request_state(value: str) -> SafeString:
+    """The same of a request: pending, approved, being made, ready, rejected…"""
+    word = "being made" if value == "provisioning" else value
+    return _state_mark(_OF_REQUESTS.get(value, value), word)
+
+
 _state_marks: dict[tuple[str, str], SafeString] = {}
 
 
@@ -266,6 +285,8 @@ def bar(number: Number) -> SafeString:
 @register.filter
 def kind(operation_kind: str) -> str:
     """What an operation does, in words: "guest.force-off" → "Force off"."""
+    if operation_kind in _KINDS:
+        return _KINDS[operation_kind]
     words = operation_kind.rpartition(".")[2].replace("-", " ").replace("_", " ")
     return words.capitalize()
 

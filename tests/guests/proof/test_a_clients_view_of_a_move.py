@@ -10,7 +10,8 @@ import pytest
 from guests.models import Guest
 from guests.proof import means
 from guests.proof.probing import Gaps
-from guests.proof.watching import address_of, watch
+from guests.proof.watching import address_of, believed, watch
+from hosts.models import Host, Network
 
 NOBODY = "100::1"  # the discard prefix: nothing is ever there
 
@@ -113,3 +114,41 @@ def test_a_guest_is_asked_where_a_client_would_ask_it() -> None:
     assert asked(" fe80::1 2001:db8::5 127.0.0.1 10.0.0.5 ") == "10.0.0.5"
     assert asked(" fe80::1 nonsense ") == ""
     assert address_of(uuid4()) == ""
+
+
+@pytest.mark.django_db
+def test_an_address_that_its_host_hides_is_asked_by_nobody() -> None:
+    host = Host.objects.create(name="kvm1")
+    for name, mode in (("default", "nat"), ("office", "bridge")):
+        Network.objects.create(
+            host=host,
+            uuid=uuid4(),
+            name=name,
+            mode=mode,
+            active=True,
+            autostart=True,
+            persistent=True,
+        )
+    nics = [
+        {"network": "default", "addresses": [{"address": "192.168.122.85"}]},
+        {"network": "office", "addresses": [{"address": "192.168.200.7"}]},
+    ]
+
+    def asked(count: int, addresses: str) -> str:
+        guest = Guest.objects.create(
+            uuid=uuid4(), host=host, addresses=addresses, nics=nics[:count]
+        )
+        return address_of(guest.pk)
+
+    assert asked(1, " 192.168.122.85 ") == ""
+    assert asked(2, " 192.168.122.85 192.168.200.7 ") == "192.168.200.7"
+
+
+@pytest.mark.parametrize(
+    ("seen", "stood", "wanted"),
+    [(140, 100, 140), (90, 100, 90), (21, 500, None), (21, None, 21), (None, 9, None)],
+)
+def test_what_answers_while_the_guest_stands_still_is_somebody_else(
+    seen: int | None, stood: int | None, wanted: int | None
+) -> None:
+    assert believed(seen, stood) == wanted

@@ -65,7 +65,7 @@ def test_a_day_is_summed_up(made: Made) -> None:
 
     assert len(report.moves) == 4
     assert (len(report.succeeded), len(report.failed), report.under_way) == (2, 1, 1)
-    assert report.longest_downtime_ms == 140  # what a client saw counts
+    assert report.longest_downtime_ms == 140  # a client saw more than the target
     assert report.total_downtime_ms == 220
     assert (report.near, report.foretold) == (1, 2)
 
