@@ -76,8 +76,9 @@ def delete(project: Project, *, by: Asker) -> None:
 
 
 def set_member(project: Project, who: str | int, role: str, *, by: Asker) -> Member:
-    """Somebody is in it from now on, as this. Raises Invalid, and Conflict when then
-    nobody would own it any more.
+    """Somebody is in it from now on, as this.
+
+    Raises Invalid, and Conflict when then nobody would own it any more.
     """
     with transaction.atomic():
         person = _person(who, project, by)

@@ -127,8 +127,9 @@ def remove_member(request: UserRequest, project_id: int, username: str) -> HttpR
         services.remove_member(project, member, by=_asker(request))
     except AppError as error:
         messages.error(request, str(error))
-    if not access.visible(request.user).filter(pk=project.pk).exists():
-        return redirect("projects")
+    else:
+        if member.user == request.user:
+            return redirect("projects")
     return redirect("project", project.pk)
 
 
