@@ -1,7 +1,7 @@
 """What lists and pages of guests read, in a fixed number of queries."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -88,6 +88,11 @@ class Filters:
         if told.get("state", "") not in set(DomainState):
             told.pop("state", None)
         return cls(**told)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether they leave some guests out that one would see otherwise."""
+        return replace(self, sort="name", gone="") != Filters()
 
 
 class Rows:

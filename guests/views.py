@@ -16,6 +16,8 @@ from django.views.decorators.http import (
 
 from guests import access, queries, reading, services
 from guests.actions import KINDS
+from guests.folders import queries as folder_queries
+from guests.folders import saved
 from guests.forms import DeleteForm, EditForm
 from guests.hardware import details, versions
 from guests.inside.queries import inside
@@ -38,7 +40,14 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 def listing(request: UserRequest) -> HttpResponse:
     """All guests this person may see, filtered and sorted as the URL says."""
     filters = Filters.of(request.GET.dict())
+    look = saved.look(request.user, request.GET.get("view", ""), filters)
+    if first := not request.GET and look.first:
+        return redirect(saved.address(first))
     context = {
+        "look": look,
+        "columns": saved.COLUMNS.items(),
+        "folders": folder_queries.folders(request.user),
+        "limits": folder_queries.limits_over(filters.folder, request.user),
         "page": queries.listing(request.user, filters, request.GET.get("page", "1")),
         "filters": filters,
         "sorts": queries.SORTS,

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db import IntegrityError, transaction
+from django.http import QueryDict
 from django.urls import reverse
 
 from guests.folders import access
@@ -52,10 +53,9 @@ class Look:
     changed: bool = False  # the current view says other filters than the URL
 
     @property
-    def css(self) -> str:
-        """Classes for the list: how high rows are, which columns are left out."""
-        words = ["dense"] if self.dense else []
-        return " ".join([*words, *(f"no-{it}" for it in self.hidden)])
+    def first(self) -> SavedView | None:
+        """The view that their list begins with."""
+        return next((it for it in self.views if it.pk == self.opens), None)
 
 
 def look(user: User, view_id: str, filters: Filters) -> Look:
@@ -123,6 +123,15 @@ def told(filters: Filters) -> dict[str, str]:
 def address(view: SavedView) -> str:
     """The list as this view has it."""
     return f"{reverse('guests')}?{urlencode({'view': view.pk, **view.filters})}"
+
+
+def query_of(said: str, *, keeps_view: bool) -> str:
+    """A query string of the list, with the words it knows only; never an empty one."""
+    query = QueryDict(said[:4000])
+    found = told(Filters.of(query.dict()))
+    view = query.get("view", "")
+    known = view if keeps_view and view.isdecimal() else "all"
+    return urlencode({"view": known, **found})
 
 
 def _kept(view: SavedView, wish: Wish, by: Asker) -> SavedView:

@@ -4,6 +4,7 @@ Written as strings because the list is the page that must be quick: the same row
 template takes about ten times as long. Everything a host or a person said is escaped.
 """
 
+from collections.abc import Callable, Collection
 from html import escape
 from urllib.parse import quote
 
@@ -25,8 +26,16 @@ _BUTTONS = {  # what fits the state best, one click away
 
 
 @register.simple_tag
-def guest_row(guest: Guest, *, hosts: bool) -> SafeString:
-    """The row; kept true by static/js/cells.js. `hosts`: may the person see hosts."""
+def guest_row(guest: Guest, *, hosts: bool, hidden: Collection[str] = ()) -> SafeString:
+    """The row; kept true by static/js/cells.js. `hosts`: may the person see hosts.
+
+    `hidden` are columns that are left out.
+    """
+    cells = "".join(
+        cell(guest)
+        for name, cell in _CELLS.items()
+        if name not in hidden and (hosts or name != "host")
+    )
     uuid, name = str(guest.pk), escape(guest.name)
     return mark_safe(  # noqa: S308  # each part is escaped where it is made
         f'<tr data-key="{uuid}" data-guest="{uuid}" data-name="{name}" '
@@ -36,10 +45,7 @@ def guest_row(guest: Guest, *, hosts: bool) -> SafeString:
         f'</td><td data-news="state">{words.state(guest.state)}</td>'
         f'<td class="full"><a class="name" href="/guests/{uuid}/" data-news="name" title="{name}">'
         f"{name}</a>{_beside(guest)}</td>"
-        f"{_host(guest) if hosts else ''}{_numbers(guest)}"
-        f'<td class="mono" data-label="Address">{words.addresses(guest.addresses)}</td>'
-        f'<td class="number wide">{_lasted(guest)}</td>'
-        f'<td class="acts">{_act(guest, uuid, name)}{_menu(uuid, name)}</td></tr>'
+        f'{cells}<td class="acts">{_act(guest, uuid, name)}{_menu(uuid, name)}</td></tr>'
     )
 
 
@@ -54,7 +60,9 @@ def _beside(guest: Guest) -> str:
     if guest.template:
         found += ' <a class="tag" href="?template=yes">template</a>'
     for tag in guest.tags:
-        found += f' <a class="tag" href="?tag={quote(str(tag))}">{escape(str(tag))}</a>'
+        found += (
+            f' <a class="tag" href="?folder={quote(str(tag))}">{escape(str(tag))}</a>'
+        )
     if guest.active_operation:
         doing = escape(words.kind(guest.active_operation.kind))
         found += f' <span class="muted" data-news="operation">{doing}…</span>'
@@ -68,23 +76,41 @@ def _host(guest: Guest) -> str:
     return f'<td data-label="Host">{inside}</td>'
 
 
-def _numbers(guest: Guest) -> str:
-    """CPU, memory, disk and network: numbers and our own words only."""
-    now = guest.sample
-    cpu = now.cpu_percent if now else None
-    memory = now.memory_bytes if now else None
+def _cpu(guest: Guest) -> str:
+    cpu = guest.sample.cpu_percent if guest.sample else None
     return (
         '<td data-label="CPU"><div class="meter"><span data-news="cpu_percent">'
         f"{words.percent(cpu)}</span>{words.bar(cpu)}</div></td>"
+    )
+
+
+def _memory(guest: Guest) -> str:
+    memory = guest.sample.memory_bytes if guest.sample else None
+    return (
         '<td data-label="Memory"><div class="meter"><span data-news="memory">'
         f'{words.bytes_(memory)} <span class="muted">of '
         f"{words.bytes_(guest.memory_bytes)}</span></span>"
         f"{words.bar(words.share(memory, guest.memory_bytes))}</div></td>"
-        '<td class="number wider" data-news="disk">'
-        f"{words.rate(words.disk_bytes_s(now))}</td>"
-        '<td class="number wider" data-news="network">'
-        f"{words.bits(words.net_bytes_s(now))}</td>"
     )
+
+
+def _disk(guest: Guest) -> str:
+    told = words.rate(words.disk_bytes_s(guest.sample))
+    return f'<td class="number wider" data-news="disk">{told}</td>'
+
+
+def _network(guest: Guest) -> str:
+    told = words.bits(words.net_bytes_s(guest.sample))
+    return f'<td class="number wider" data-news="network">{told}</td>'
+
+
+def _address(guest: Guest) -> str:
+    told = words.addresses(guest.addresses)
+    return f'<td class="mono" data-label="Address">{told}</td>'
+
+
+def _uptime(guest: Guest) -> str:
+    return f'<td class="number wide">{_lasted(guest)}</td>'
 
 
 def _lasted(guest: Guest) -> str:
@@ -93,6 +119,17 @@ def _lasted(guest: Guest) -> str:
     if guest.state == DomainState.UNKNOWN:
         return words.ago(guest.state_since)
     return ""
+
+
+_CELLS: dict[str, Callable[[Guest], str]] = {  # numbers, and words that are escaped
+    "host": _host,
+    "cpu": _cpu,
+    "memory": _memory,
+    "disk": _disk,
+    "network": _network,
+    "address": _address,
+    "uptime": _uptime,
+}
 
 
 def _act(guest: Guest, uuid: str, name: str) -> str:

@@ -74,6 +74,7 @@ class Selection {
       return;
     }
     const act = button.dataset.bulkAct;
+    if (!act) return;
     const rows = this.chosen.map(({ dataset }) => [dataset.guest, dataset.name]);
     const whom = rows.length === 1 ? rows[0][1] : `${rows.length} guests`;
     if (!(await agreed(act, whom))) return;

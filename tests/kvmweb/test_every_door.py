@@ -97,6 +97,10 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         user=someone, name="t", prefix="kvw_t", digest="0" * 64
     )
     return {
+        "handle": uuid4(),
+        "passkey": 1,
+        "letter": uuid4(),
+        "link": "nobody-signed-this",
         "host": host.pk,
         "pool": pool.pk,
         "volume": volume.pk,
@@ -114,11 +118,16 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "number": 1,
         "rule": PlacementRule.objects.create(tag="db", kind="apart").pk,
         "limit": FolderLimit.objects.create(path="web", guests=9).pk,
+        "verb": "begin",
         "view": SavedView.objects.create(owner=someone, name="v", shared=True).pk,
     }
 
 
 IDS = {
+    "handle": "handle",
+    "passkey_id": "passkey",
+    "letter_id": "letter",
+    "link": "link",
     "host_id": "host",
     "source_id": "host",
     "target_id": "host",
@@ -139,6 +148,7 @@ IDS = {
     "rule_id": "rule",
     "limit_id": "limit",
     "view_id": "view",
+    "verb": "verb",
 }
 PAGES = {
     "/hosts/": "host",
