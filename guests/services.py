@@ -11,6 +11,7 @@ from guests import access, actions, charging, edits, queries, removal
 from guests.actions import Action
 from guests.book import announce
 from guests.edits import Edit
+from guests.folders.ledger import Full
 from guests.hardware import checks
 from guests.hardware.wishes import NOW, Hardware
 from guests.models import Guest
@@ -132,7 +133,7 @@ def edit(
         raise Forbidden("Only an administrator may give a guest to a project.")
     operation = None
     with transaction.atomic():
-        _charge(guest, wanted, hardware)
+        _charge(guest, wanted, by)
         if hardware:
             need_changeable(guest, by)
             params = checks.hardware(guest, hardware, by=by) | {"when": when}
@@ -151,19 +152,22 @@ def edit(
                 address=address,
                 details=details,
             )
-            _label(guest, by, address)
+            label(guest, by, address)
             announce({guest.pk})
+        if hardware and (more := _growth(guest, hardware)) != charging.Size():
+            charging.growing(guest, more)  # where it lies by its new tags
     return operation
 
 
-def _charge(guest: Guest, wanted: Edit, hardware: Hardware | None) -> None:
+def _charge(guest: Guest, wanted: Edit, by: User) -> None:
     """Ask who keeps account of it. Raises Conflict when it may not be so."""
     if wanted.tags is not None:
-        charging.tagged(guest, wanted.tags)
+        try:
+            charging.tagged(guest, wanted.tags)
+        except Full as error:
+            raise error.told(by) from error
     if wanted.project is not None:
         charging.given(guest, edits.project_of(wanted.project))
-    if hardware and (more := _growth(guest, hardware)) != charging.Size():
-        charging.growing(guest, more)
 
 
 def _growth(guest: Guest, wish: Hardware) -> charging.Size:
@@ -299,7 +303,7 @@ def submit_for(
     )
 
 
-def _label(guest: Guest, by: User, address: str) -> None:
+def label(guest: Guest, by: User, address: str) -> None:
     """Have a copy of owner and tags written to the domain, if its host is there.
 
     It locks nothing: whoever starts the guest a moment later need not wait for it.

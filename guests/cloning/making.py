@@ -193,9 +193,7 @@ def _stands(
         within_s=_SEEN_S,
         say=f"{plan.name} {words} on {host.name}, which was not heard to say so yet.",
     )
-    source = Guest.objects.filter(pk=plan.source).first()
-    tags = tuple(source.tags) if source else ()
-    ours = Edit(tags=tags, owner=run.operation.author, project=plan.project)
+    ours = Edit(tags=plan.tags, owner=run.operation.author, project=plan.project)
     if edits.apply(guest, ours):
         announce({guest.pk})
     traces.stand()

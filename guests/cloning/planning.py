@@ -50,7 +50,10 @@ class Plan:
     seed_pool: int | None  # where the CD goes that tells it who it is
     dropped: tuple[str, ...]  # paths of CDs that were the original's alone
     elsewhere: bool  # it goes to another host than the original's
-    project: str = ""  # the original's
+    project: str = ""  # the original's, as all of these
+    tags: tuple[str, ...] = ()
+    vcpus: int = 0
+    memory_bytes: int = 0
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -60,7 +63,8 @@ class Plan:
 def plan_of(told: dict[str, Any]) -> Plan:
     """The plan again, from JSON."""
     disks = tuple(Copy(**each) for each in told["disks"])
-    return Plan(**{**told, "disks": disks, "dropped": tuple(told["dropped"])})
+    words = {name: tuple(told.get(name, ())) for name in ("dropped", "tags")}
+    return Plan(**{**told, **words, "disks": disks})
 
 
 def plan(
@@ -92,6 +96,9 @@ def plan(
         dropped=tuple(_seeds(source)),
         elsewhere=elsewhere,
         project=source.project.name if source.project else "",
+        tags=tuple(source.tags),
+        vcpus=source.vcpus,
+        memory_bytes=source.memory_bytes,
     )
 
 
