@@ -39,11 +39,12 @@ def main() -> None:
     ):
         time.sleep(_WATCH_S)
         _take(page, product)
+        _take_moves(page, product)
 
 
 @contextmanager
 def _scene(place: Path) -> Iterator[Product]:
-    with Lab(place / "lab", "kvm", hosts=2) as lab, Product(place / "var") as product:
+    with Lab(place / "lab", "kvm", hosts=3) as lab, Product(place / "var") as product:
         for host in lab.hosts:
             product.call(
                 "POST",
@@ -52,6 +53,7 @@ def _scene(place: Path) -> Iterator[Product]:
                     "name": host.name,
                     "transport": "tcp",
                     "address": host.address,
+                    "migration_address": host.address,
                     "virt_type": "qemu",
                 },
             )
@@ -141,6 +143,32 @@ def _take_a_new_guest(page: Page, product: Product) -> None:
     page.get_by_text("New volumes").wait_for()
     page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=PICTURES / "new-guest.png")
+
+
+def _take_moves(page: Page, product: Product) -> None:
+    """Where guests may go, a host that would be emptied, and what it cost afterwards."""
+    found = product.call("GET", "guests/?limit=50").body["items"]
+    guests = {each["name"]: each["uuid"] for each in found}
+    for name in ("web-2", "web-1", "metrics"):
+        asked = product.call("POST", f"guests/{guests[name]}/migration-check/", {})
+        _over(product, asked.body["id"])
+    _picture(page, product, "matrix", "/guests/moves/")
+    _picture(page, product, "drain", "/hosts/2/drain/")
+    emptying = {"enabled": True, "evacuate": True}
+    drain = product.call("POST", "hosts/2/maintenance/", emptying).body["id"]
+    _over(product, drain)
+    _picture(page, product, "report", f"/moves/report/?drain={drain}")
+    _picture(page, product, "move", f"/guests/{guests['web-1']}/move/")
+
+
+def _over(product: Product, operation: str) -> None:
+    _soon(lambda: product.call("GET", f"operations/{operation}/").body["finished_at"])
+
+
+def _picture(page: Page, product: Product, name: str, path: str) -> None:
+    page.goto(f"{product.url}{path}")
+    time.sleep(2)
+    page.screenshot(path=PICTURES / f"{name}.png")
 
 
 if __name__ == "__main__":
