@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import replace
 from operator import attrgetter
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from guests.balance.balancing import MOST_MOVES, HostLoad, Proposal, Sufferer, propose
@@ -114,6 +114,10 @@ _GUESTS = st.lists(
 )
 
 
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@patient
 @given(_GUESTS, _ROOMS)
 def test_it_ends_helps_and_fills_no_host_too_full(
     guests: list[Sufferer], rooms: list[Room]
