@@ -133,6 +133,8 @@ def need_right(ticket: ConsoleTicket) -> None:
         raise Forbidden("This account was disabled.")
     if ticket.token_id and not _valid_token(ticket.token_id):
         raise NotKnown("The token this screen was opened with is not valid any more.")
+    if ticket.token is not None:
+        user.within = ticket.token.project_id
     access.guest(user, ticket.guest_id, Right.CONSOLE)
 
 

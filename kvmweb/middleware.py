@@ -17,6 +17,7 @@ from kvmweb import answers
 from kvmweb.accounts import bearer
 from kvmweb.accounts.gate import need
 from kvmweb.accounts.models import Token
+from kvmweb.accounts.reach import need_reach
 from kvmweb.accounts.requests import UserRequest, client_address
 from kvmweb.accounts.routes import declared
 from kvmweb.doors import is_api, need_clean_text
@@ -152,3 +153,5 @@ def _need_scope(request: UserRequest) -> None:
     token = request.token
     if token and token.scope == Token.Scope.READ and _changes(request):
         raise Forbidden("This token may only read.")
+    if token:
+        need_reach(token, request.path_info)

@@ -1,7 +1,9 @@
 """The gate to one row: a person, a token of one's own."""
 
-from kvmweb.accounts.gate import Right, need
-from kvmweb.accounts.models import Token, User
+from django.db.models import QuerySet
+
+from kvmweb.accounts.gate import Right, need, roles_of, sees_all
+from kvmweb.accounts.models import Project, Token, User
 from kvmweb.errors import NotFound
 
 
@@ -17,7 +19,26 @@ def person(by: User, user_id: int) -> User:
 def token(by: User, token_id: int) -> Token:
     """This token, if it is theirs and was not revoked. Raises NotFound."""
     found = Token.objects.filter(pk=token_id, revoked_at=None).first()
-    if found is None or found.user_id != by.pk:
+    if found is None or found.user_id != by.pk or _beyond(by, found):
         hidden = f"token:{token_id}" if found else ""
         raise NotFound("There is no such token.", hidden=hidden)
     return found
+
+
+def projects(by: User) -> QuerySet[Project]:
+    """The projects that a token of theirs can be for, by name."""
+    rows = Project.objects.all()
+    return rows if sees_all(by) else rows.filter(pk__in=roles_of(by))
+
+
+def project(by: User, project_id: int) -> Project:
+    """This project, for a token of theirs. Raises NotFound."""
+    found = projects(by).filter(pk=project_id).first()
+    if found is None:
+        raise NotFound("There is no such project.")
+    return found
+
+
+def _beyond(by: User, token: Token) -> bool:
+    """Whether they came with a token for a project that this one is not for."""
+    return by.within is not None and token.project_id != by.within

@@ -11,10 +11,11 @@ from pydantic import AwareDatetime, Field
 
 from kvmweb.accounts import access, queries, services, tokens
 from kvmweb.accounts.gate import Right, door, rights
-from kvmweb.accounts.models import Token, User
+from kvmweb.accounts.models import Project, Token, User
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker, Changes
 from kvmweb.doors import Page, PageQuery, paged
+from kvmweb.errors import Invalid, NotFound
 
 router = Router()
 Roles = Literal["admin", "operator", "user"]
@@ -38,6 +39,7 @@ class Me(UserOut):
 
     rights: list[str]
     token_scope: str | None
+    token_project: int | None
 
 
 class UserPatch(Schema):
@@ -64,6 +66,7 @@ class TokenOut(Schema):
     id: int
     name: str
     scope: Literal["read", "write"]
+    project: int | None = Field(validation_alias="project_id")
     prefix: str
     created_at: datetime
     expires_at: datetime | None
@@ -77,12 +80,16 @@ class TokenMade(TokenOut):
 
 
 class TokenIn(Schema):
-    """What the new token is for; it ends at `expires_at`, or after `days`, or never."""
+    """What the new token is for; it ends at `expires_at`, or after `days`, or never.
+
+    With `project` it reaches what is in that project, and nothing else.
+    """
 
     model_config = {"extra": "forbid"}
 
     name: str = Field(min_length=1, max_length=100)
     scope: Literal["read", "write"] = "write"
+    project: int | None = Field(None, ge=1, le=2**62)
     expires_at: AwareDatetime | None = None
     days: int | None = Field(None, ge=1, le=3650)
 
@@ -154,8 +161,12 @@ def delete_user(request: UserRequest, user_id: int) -> Status[None]:
 def me(request: UserRequest) -> dict[str, Any]:
     """Who asks, and what they may do."""
     known = UserOut.from_orm(request.user).model_dump()
-    scope = request.token.scope if request.token else None
-    return known | {"rights": rights(request.user), "token_scope": scope}
+    token = request.token
+    return known | {
+        "rights": rights(request.user),
+        "token_scope": token.scope if token else None,
+        "token_project": token.project_id if token else None,
+    }
 
 
 @router.get("tokens/", response=Page[TokenOut], url_name="tokens")
@@ -183,6 +194,7 @@ def make_token(
         scope=body.scope,
         expires_at=expires_at,
         by=_asker(request),
+        project=_project(request.user, body.project),
         parent=request.token,
     )
     response.headers["Cache-Control"] = "no-store"
@@ -219,6 +231,16 @@ def audit(request: UserRequest, query: Query[AuditQuery]) -> dict[str, Any]:
     words = ("at", "actor", "action", "target", "outcome", "address")
     rows = queries.audit(filters)
     return paged(rows, query, ordering={word: word for word in words})
+
+
+def _project(user: User, project_id: int | None) -> Project | None:
+    """The project a token is to be for. Raises Invalid when it is not theirs."""
+    if project_id is None:
+        return None
+    try:
+        return access.project(user, project_id)
+    except NotFound as error:
+        raise Invalid(error.detail, errors={"project": [error.detail]}) from error
 
 
 def _asker(request: UserRequest) -> Asker:

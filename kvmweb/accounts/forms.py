@@ -1,11 +1,13 @@
 """What people type on the pages of accounts."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.utils import timezone
 
-from kvmweb.accounts.models import Role, Token, User
+from kvmweb.accounts import access
+from kvmweb.accounts.models import Project, Role, Token, User
 from kvmweb.accounts.services import Changes
 from kvmweb.errors import AppError, Invalid
 
@@ -54,9 +56,21 @@ class NewToken(forms.Form):
 
     name = forms.CharField(max_length=100, help_text="What it is for.")
     scope = forms.ChoiceField(label="May", choices=Token.Scope.choices)
+    project = forms.ModelChoiceField(
+        Project.objects.none(),
+        label="In",
+        required=False,
+        empty_label="All that you may",
+    )
     days = forms.TypedChoiceField(
         label="Ends after", choices=DAYS, coerce=int, initial=90
     )
+
+    def __init__(self, user: User, data: Any = None) -> None:
+        super().__init__(data)
+        field = self.fields["project"]
+        assert isinstance(field, forms.ModelChoiceField)  # noqa: S101 - for the type alone
+        field.queryset = access.projects(user)
 
     def expires_at(self) -> datetime | None:
         """When it ends; None: never."""

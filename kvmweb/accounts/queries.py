@@ -33,8 +33,12 @@ def people(search: str = "") -> QuerySet[User]:
 
 
 def tokens(user: User) -> QuerySet[Token]:
-    """Somebody's tokens that were not revoked, newest first."""
-    return Token.objects.filter(user=user, revoked_at=None)
+    """Somebody's tokens that were not revoked, newest first.
+
+    With a token for one project only those for it.
+    """
+    rows = Token.objects.filter(user=user, revoked_at=None).select_related("project")
+    return rows if user.within is None else rows.filter(project=user.within)
 
 
 def audit(filters: AuditFilters) -> AuditEntries:

@@ -90,7 +90,7 @@ def change_password(request: UserRequest) -> HttpResponse:
 @door(Right.SIGNED_IN)
 def new_token(request: UserRequest) -> HttpResponse:
     """Make a token and show its text, this once."""
-    form = forms.NewToken(request.POST)
+    form = forms.NewToken(request.user, request.POST)
     if not form.is_valid():
         return _account_page(request, token_form=form, status=422)
     typed = form.cleaned_data
@@ -100,6 +100,7 @@ def new_token(request: UserRequest) -> HttpResponse:
         scope=typed["scope"],
         expires_at=form.expires_at(),
         by=_asker(request),
+        project=typed["project"],
     )
     context = {"token": token, "secret": secret.text}
     response = render(request, "accounts/token_created.html", context)
@@ -223,7 +224,7 @@ def _account_page(
 ) -> HttpResponse:
     context = {
         "password_form": password_form or forms.Password(),
-        "token_form": token_form or forms.NewToken(),
+        "token_form": token_form or forms.NewToken(request.user),
         "tokens": queries.tokens(request.user),
     }
     return render(request, "accounts/account.html", context, status=status)

@@ -20,7 +20,8 @@ def operations(user: User, ident: str | None) -> Filter:
     guests = {str(uuid) for each in queries.guests_of(user) for uuid in each}
 
     def mine(_kind: str, data: dict[str, Any]) -> dict[str, Any] | None:
-        theirs = data["requested_by"] == user.username or data["guest"] in guests
+        asked = user.within is None and data["requested_by"] == user.username
+        theirs = asked or data["guest"] in guests
         return for_user(data, user) if theirs else None
 
     return mine
