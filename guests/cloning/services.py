@@ -206,7 +206,11 @@ def _charge(source: Guest, plan: Plan, operation: Operation) -> None:
         planning.uuid_of(plan),
         plan.name,
         operation.pk,
-        charging.size_of(source),
+        charging.Size(
+            plan.vcpus,
+            plan.memory_bytes,
+            sum(disk.capacity_bytes for disk in plan.disks),
+        ),
         tuple(source.tags),
     )
     charging.coming(source.project, coming)
