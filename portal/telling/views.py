@@ -180,9 +180,7 @@ def _form_page(
 
 def _secret_page(request: UserRequest, hook: Webhook, secret: str) -> HttpResponse:
     context = {"webhook": hook, "secret": secret}
-    response = render(request, "portal/telling/secret.html", context)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return render(request, "portal/telling/secret.html", context)
 
 
 def _by(request: UserRequest) -> Asker:
