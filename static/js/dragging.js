@@ -8,6 +8,10 @@ function begin(event) {
   const row = event.target.closest?.("tr[data-guest]");
   if (!row || !strip() || !event.target.closest("a.name")) return;
   dragged = row.dataset.guest;
+  const home = row.querySelector('a[href^="/hosts/"]')?.textContent.trim();
+  for (const each of document.querySelectorAll("[data-drop-host]")) {
+    each.toggleAttribute("data-home", each.dataset.dropHost === home);
+  }
   event.dataTransfer.effectAllowed = "copyMove";
   // Shown a moment later: Chromium ends a drag when the page changes at once.
   setTimeout(() => strip().toggleAttribute("hidden", !dragged));
