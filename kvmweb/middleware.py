@@ -16,10 +16,11 @@ from django.http.response import HttpResponseBase
 from kvmweb import answers
 from kvmweb.accounts import bearer
 from kvmweb.accounts.gate import need
-from kvmweb.accounts.models import Token
+from kvmweb.accounts.models import Token, User
 from kvmweb.accounts.reach import need_reach
 from kvmweb.accounts.requests import UserRequest, client_address
 from kvmweb.accounts.routes import declared
+from kvmweb.accounts.second import half
 from kvmweb.doors import is_api, need_clean_text
 from kvmweb.errors import AppError, Forbidden, Invalid, NotFound, NotKnown
 
@@ -106,6 +107,8 @@ class People:
             if asked.token is None:
                 return answers.refusal(request, NotKnown("This token is not valid."))
             request.user = asked.token.user
+        elif half.demanded() and not _stands(request):
+            request.user = AnonymousUser()
         return self.get_response(request)
 
 
@@ -142,6 +145,12 @@ class Doors:
         """Tell what a view raised; what is not ours to tell goes on as a 500."""
         explained = answers.explain(error)
         return answers.refusal(request, explained) if explained else None
+
+
+def _stands(request: HttpRequest) -> bool:
+    """Whether the session's user has shown what their role has to show."""
+    user = request.user
+    return not isinstance(user, User) or half.stands(request.session, user)
 
 
 def _changes(request: HttpRequest) -> bool:

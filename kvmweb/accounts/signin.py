@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import SignInFailure, User
+from kvmweb.accounts.second import half
+from kvmweb.accounts.second.half import CONFIRMED
 from kvmweb.accounts.services import Asker, set_own_password
 from kvmweb.errors import Invalid, TooMany
 
-CONFIRMED = "confirmed_at"  # in a session: when its owner last showed the password
 FRESH_S = 15 * 60
 WINDOW = timedelta(hours=1)  # what happened before that is forgiven
 FREE_FOR_A_NAME, LONGEST_FOR_A_NAME_S = 5, 300
@@ -29,25 +30,23 @@ _HASHERS = threading.BoundedSemaphore(2)  # each hash takes 100 MiB for a moment
 _QUEUE_S = 5
 
 
-def sign_in(request: HttpRequest, username: str, password: str, address: str) -> User:
-    """The user, signed in with a new session.
+def sign_in(
+    request: HttpRequest, username: str, password: str, address: str, *, after: str = ""
+) -> bool:
+    """Sign in with a new session; False: the second step is to be taken first.
 
     Raises Invalid for a wrong name or password, TooMany when it is too early to try.
     """
     username = username.strip().lower()[:150]
-    attempt = _count(username, address)
+    attempt = count_attempt(username, address)
     user = _authenticated(request, username, password)
     if user is None:
         audit.record_refusal(
             "sign-in", actor=username, outcome="failed", address=address
         )
         raise Invalid("The user name or the password is wrong.")
-    _failures(address=_network(address)).filter(username=username).delete()
-    attempt.delete()
-    auth.login(request, user)
-    request.session[CONFIRMED] = time.time()
-    audit.record("sign-in", actor=user, outcome="succeeded", address=address)
-    return user
+    forgive(attempt)
+    return half.enter(request, user, how="password", after=after)
 
 
 def is_fresh(request: HttpRequest) -> bool:
@@ -66,7 +65,7 @@ def confirm(request: HttpRequest, user: User, password: str, address: str) -> No
 
     Raises Invalid when it is wrong, TooMany like `sign_in`.
     """
-    attempt = _count(user.username, address)
+    attempt = count_attempt(user.username, address)
     if _authenticated(None, user.username, password) is None:
         audit.record_refusal(
             "sign-in.confirm", actor=user, outcome="failed", address=address
@@ -83,7 +82,7 @@ def change_password(user: User, old: str, new: str, *, by: Asker) -> None:
 
     Raises Invalid for a wrong old or a weak new one, TooMany like `sign_in`.
     """
-    attempt = _count(user.username, by.address)
+    attempt = count_attempt(user.username, by.address)
     if _authenticated(None, user.username, old) is None:
         audit.record_refusal(
             "user.password",
@@ -123,17 +122,17 @@ def _authenticated(
     return user if isinstance(user, User) else None
 
 
-def _count(username: str, address: str) -> SignInFailure:
+def count_attempt(username: str, address: str) -> SignInFailure:
     """Count this attempt as a failure until it proves otherwise. Raises TooMany."""
-    network = _network(address)
-    attempt = SignInFailure.objects.create(username=username, address=network)
+    place = network(address)
+    attempt = SignInFailure.objects.create(username=username, address=place)
     earlier = _failures().exclude(pk=attempt.pk)
     wait_s = max(
         _wait_s(
             earlier.filter(username=username), FREE_FOR_A_NAME, LONGEST_FOR_A_NAME_S
         ),
         _wait_s(
-            earlier.filter(address=network),
+            earlier.filter(address=place),
             FREE_FOR_AN_ADDRESS,
             LONGEST_FOR_AN_ADDRESS_S,
         ),
@@ -148,6 +147,12 @@ def _count(username: str, address: str) -> SignInFailure:
         f"Too many attempts to sign in. Try again in {wait_s} seconds.",
         retry_after_s=wait_s,
     )
+
+
+def forgive(attempt: SignInFailure) -> None:
+    """It was none: forget it, and the failures of this name from there before it."""
+    same = _failures(address=attempt.address).filter(username=attempt.username)
+    same.delete()
 
 
 def _wait_s(failures: QuerySet[SignInFailure], free: int, longest_s: int) -> int:
@@ -165,7 +170,7 @@ def _failures(**columns: str | None) -> QuerySet[SignInFailure]:
     return SignInFailure.objects.filter(at__gt=since, **columns)
 
 
-def _network(address: str) -> str | None:
+def network(address: str) -> str | None:
     """Who counts as one: an IPv4 address, or the /64 that a person with IPv6 owns."""
     if not address:
         return None

@@ -1,10 +1,13 @@
 """Addresses of people's pages."""
 
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 
 from kvmweb.accounts import views
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("kvmweb.accounts.sessions.urls")),
+    path("", include("kvmweb.accounts.second.urls")),
+    path("", include("kvmweb.accounts.invitations.urls")),
     path("login/", views.login, name="login"),
     path("logout/", views.logout, name="logout"),
     path("account/", views.account, name="account"),

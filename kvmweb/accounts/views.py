@@ -15,6 +15,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from kvmweb import mail
 from kvmweb.accounts import access, forms, queries, services, signin, tokens
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.models import User
@@ -42,12 +43,16 @@ def login(request: HttpRequest) -> HttpResponse:
         return _login_page(request, form, after, status=422)
     typed = form.cleaned_data
     try:
-        signin.sign_in(
-            request, typed["username"], typed["password"], client_address(request)
+        inside = signin.sign_in(
+            request,
+            typed["username"],
+            typed["password"],
+            client_address(request),
+            after=after,
         )
     except (Invalid, TooMany) as error:
         return _refused_login(request, form, after, error)
-    return redirect(after)
+    return redirect(after if inside else "login-second")
 
 
 @require_POST
@@ -201,7 +206,7 @@ def _local(address: str) -> str:
 def _login_page(
     request: HttpRequest, form: forms.SignIn, after: str, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "next": after}
+    context = {"form": form, "next": after, "can_send": mail.possible()}
     return render(request, "accounts/login.html", context, status=status)
 
 

@@ -17,6 +17,7 @@ from django.http.request import split_domain_port, validate_host
 
 from kvmweb.accounts import bearer
 from kvmweb.accounts.models import User
+from kvmweb.accounts.second import half
 
 T = TypeVar("T")
 
@@ -41,7 +42,9 @@ class Caller:
         request = HttpRequest()
         request.session = _sessions.SessionStore(self.session_key)
         found = get_user(request)
-        return found if isinstance(found, User) else None
+        if not isinstance(found, User) or not half.stands(request.session, found):
+            return None
+        return found
 
 
 def caller(scope: dict[str, Any]) -> Caller:
