@@ -47,7 +47,7 @@ def when_rights_change(listener: Callable[[int], None]) -> Callable[[int], None]
 
 def rights_changed(user_id: int) -> None:
     """Once this transaction is committed, tell who listens."""
-    transaction.on_commit(lambda: tell_of_rights(user_id))
+    transaction.on_commit(lambda: _tell(user_id))
 
 
 def add(username: str, first: Changes, *, by: Asker) -> User:
@@ -203,7 +203,6 @@ def _record(action: str, user: User, by: Asker, **details: object) -> None:
     )
 
 
-def tell_of_rights(user_id: int) -> None:
-    """Have those who keep connections open ask again what this person may."""
+def _tell(user_id: int) -> None:
     for listener in _listeners:
         listener(user_id)
