@@ -129,6 +129,8 @@ api.add_router("operations/", "guests.draining.api.convoys", tags=["operations"]
 api.add_router("projects/", "portal.projects.api.router", tags=["projects"])
 api.add_router("flavors/", "portal.flavors.api.router", tags=["projects"])
 api.add_router("catalogue/", "portal.catalogue.api.router", tags=["projects"])
+api.add_router("requests/", "portal.requests.api.router", tags=["requests"])
+api.add_router("me/keys/", "portal.keys.api.router", tags=["people"])
 
 api.add_router("", "portal.telling.api.router", tags=["notices"])
 

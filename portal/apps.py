@@ -13,6 +13,8 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """Plug in: what a guest of a project takes up."""
         import_module("portal.ledger.charging")
+        import_module("portal.requests.leading")
+        import_module("portal.requests.topics")
         import_module("portal.telling.tasks")
         import_module("portal.telling.topics")
         import_module("portal.projects.topics")

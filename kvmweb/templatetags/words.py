@@ -245,14 +245,17 @@ def volume_state(value: str) -> SafeString:
 
 
 _OF_REQUESTS = {
-    **{"pending": "queued", "approved": "working", "provisioning": "working"},
-    **{"ready": "succeeded", "rejected": "gone"},
+    "pending": "queued",
+    "approved": "working",
+    "provisioning": "working",
+    "ready": "succeeded",
+    "rejected": "gone",
 }
 
 
 @register.filter
 def request_state(value: str) -> SafeString:
-    """The same of a request: pending, approved, being made, ready, rejected…"""
+    """The same of a request: pending, approved, being made, ready and so on."""
     word = "being made" if value == "provisioning" else value
     return _state_mark(_OF_REQUESTS.get(value, value), word)
 

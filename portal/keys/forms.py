@@ -12,7 +12,9 @@ class KeyForm(forms.Form):
     text = forms.CharField(
         label="Public key",
         max_length=TEXT_MAX,
-        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "mono", "spellcheck": "false"}
+        ),
         help_text="One line: “ssh-ed25519 AAAA… name”, as in ~/.ssh/id_ed25519.pub.",
     )
     name = forms.CharField(

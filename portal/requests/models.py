@@ -51,7 +51,9 @@ class Request(models.Model):
     image_name = models.CharField(max_length=160, blank=True, default="")
     network = models.CharField(max_length=255, blank=True, default="")  # by name
     reason = models.TextField(blank=True, default="", max_length=2000)
-    note = models.TextField(blank=True, default="", max_length=2000)  # who decides reads it
+    note = models.TextField(
+        blank=True, default="", max_length=2000
+    )  # who decides reads it
     lease_days = models.PositiveIntegerField(default=0)
     login = models.CharField(max_length=64, blank=True, default="")  # of cloud-init
     sealed = models.TextField(
