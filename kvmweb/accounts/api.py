@@ -66,11 +66,16 @@ class TokenOut(Schema):
     id: int
     name: str
     scope: Literal["read", "write"]
-    project: int | None = Field(validation_alias="project_id")
+    project: int | None
     prefix: str
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+
+    @staticmethod
+    def resolve_project(token: Token | dict[str, Any]) -> int | None:
+        """The id of the project it is for; None: all that its user may."""
+        return token["project"] if isinstance(token, dict) else token.project_id
 
 
 class TokenMade(TokenOut):
