@@ -9,10 +9,10 @@ from kvmweb.errors import Forbidden
 
 _ROOT = "/api/v1/"
 _OPEN = (
-    *("me/", "tokens/", "projects/", "flavors/", "catalogue/", "requests/"),
+    *("tokens/", "projects/", "flavors/", "catalogue/", "requests/"),
     *("guests/", "operations/", "leases/", "machines/"),
 )
-_SHOWN = ("/api/v1/openapi.json", "/api/v1/docs")
+_SHOWN = tuple(f"{_ROOT}{page}" for page in ("me/", "openapi.json", "docs"))
 
 
 def need_reach(token: Token, path: str) -> None:

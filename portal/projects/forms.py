@@ -1,6 +1,6 @@
 """What people type of projects. Sizes stay as they are typed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -64,7 +64,7 @@ class ProjectForm(_Told):
 
     def __init__(
         self,
-        offers: dict[str, Iterable[tuple[str, str]]],
+        offers: Mapping[str, Iterable[tuple[str, str]]],
         data: Any = None,
         now: Known | None = None,
     ) -> None:
