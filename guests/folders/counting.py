@@ -106,6 +106,12 @@ def sizes_of(
     return found
 
 
+def size_without_what_is_asked(guest: Guest) -> Size:
+    """What it takes up, but for the operation that is under way on it."""
+    ended = [it for it in _operations()[1].get(guest.pk, ()) if not it.active]
+    return sizes_of([guest], {guest.pk: ended})[guest.pk]
+
+
 Growing = dict[UUID, list[Operation]]
 
 

@@ -107,7 +107,7 @@ class Folders:
         """It lies where it lies, and takes up more."""
         if not guest.tags:
             return
-        now = Use.of(counting.sizes_of([guest])[guest.pk])
+        now = Use.of(counting.size_without_what_is_asked(guest))
         then = now + Use.of(more, guests=0)
         need_room([Change(guest.pk, guest.tags, now, guest.tags, then)])
 

@@ -84,8 +84,10 @@ def add(wish: Wish, *, by: Asker) -> SavedView:
 
 def edit(view: SavedView, wish: Wish, *, by: Asker) -> SavedView:
     """Change a view. Raises as `add`."""
-    if wish != Wish(default=wish.default):
-        access.need_change(by.user, view)
+    if wish == Wish(default=wish.default):  # everybody's own affair
+        _open_first(view, by.user, wish)
+        return view
+    access.need_change(by.user, view)
     return _kept(view, wish, by)
 
 
@@ -144,7 +146,7 @@ def _kept(view: SavedView, wish: Wish, by: Asker) -> SavedView:
             view.save()
             if view.shared or was_shared:
                 _record("view.share" if view.shared else "view.unshare", view, by)
-            _open_first(view, by.user, wish.default)
+            _open_first(view, by.user, wish)
     except IntegrityError:
         raise Conflict(
             f"There is a view named “{view.name}” already.", field="name"
@@ -164,12 +166,13 @@ def _take(view: SavedView, wish: Wish) -> None:
         view.hidden = _columns(wish.hidden)
 
 
-def _open_first(view: SavedView, user: User, default: bool | None) -> None:  # noqa: FBT001 - as wished
-    if default is not None:
-        habit, _ = ListHabit.objects.get_or_create(user=user)
-        if default or habit.opens_id == view.pk:
-            habit.opens = view if default else None
-            habit.save(update_fields=["opens"])
+def _open_first(view: SavedView, user: User, wish: Wish) -> None:
+    if wish.default is None:
+        return
+    habit, _ = ListHabit.objects.get_or_create(user=user)
+    if wish.default or habit.opens_id == view.pk:
+        habit.opens = view if wish.default else None
+        habit.save(update_fields=["opens"])
 
 
 def _name(said: str) -> str:
