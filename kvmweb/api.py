@@ -129,6 +129,10 @@ api.add_router("operations/", "guests.draining.api.convoys", tags=["operations"]
 api.add_router("projects/", "portal.projects.api.router", tags=["projects"])
 api.add_router("flavors/", "portal.flavors.api.router", tags=["projects"])
 api.add_router("catalogue/", "portal.catalogue.api.router", tags=["projects"])
+api.add_router("leases/", "portal.leases.api.router", tags=["leases"])
+api.add_router("guests/", "portal.leases.api.of_guests", tags=["leases"])
+api.add_router("projects/", "portal.leases.api.of_projects", tags=["leases"])
+api.add_router("guests/", "portal.machines.api.router", tags=["guests"])
 api.add_router("requests/", "portal.requests.api.router", tags=["requests"])
 api.add_router("me/keys/", "portal.keys.api.router", tags=["people"])
 

@@ -174,6 +174,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10,
         "options": {"expires": 10},
     },
+    "leases": {"task": "leases.look", "schedule": 60, "options": {"expires": 60}},
     "balance": {
         "task": "balance.look",
         "schedule": 60,

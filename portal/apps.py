@@ -15,6 +15,8 @@ class PortalConfig(AppConfig):
         import_module("portal.ledger.charging")
         import_module("portal.requests.leading")
         import_module("portal.requests.topics")
+        import_module("portal.leases.plug")
+        import_module("portal.leases.tasks")
         import_module("portal.telling.tasks")
         import_module("portal.telling.topics")
         import_module("portal.projects.topics")

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
+from django.utils import timezone
 
 from guests.balance.models import PlacementRule
 from guests.folders.models import FolderLimit, SavedView
@@ -30,6 +31,7 @@ from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.models import Project, Token, User
 from kvmweb.accounts.routes import ANY, Door, every_door
 from kvmweb.operations.models import Operation
+from portal.leases.models import Lease
 from portal.flavors.models import Flavor
 
 GUEST = UUID("0b5a7c7e-4b6c-4c8e-9a53-0c6d6f1d2a11")
@@ -117,6 +119,9 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "target": "vda",
         "device": "pci_0000_00_02_0",
         "number": 1,
+        "lease": Lease.objects.create(
+            guest=GUEST, guest_name="g1", ends_at=timezone.now()
+        ).pk,
         "rule": PlacementRule.objects.create(tag="db", kind="apart").pk,
         "limit": FolderLimit.objects.create(path="web", guests=9).pk,
         "verb": "begin",
@@ -155,6 +160,7 @@ IDS = {
     "device": "device",
     "number": "number",
     "rule_id": "rule",
+    "lease_id": "lease",
     "limit_id": "limit",
     "view_id": "view",
     "verb": "verb",
@@ -162,6 +168,7 @@ IDS = {
 PAGES = {
     "/hosts/": "host",
     "/guests/": "guest",
+    "/machines/": "guest",
     "/operations/": "operation",
     "/users/": "user",
     "/account/tokens/": "token",
