@@ -137,6 +137,7 @@ def _cell(guest: Guest, check: Check) -> Cell:
 
 
 def _seconds(seconds: float) -> str:
+    seconds = max(seconds, 0.1)  # nothing takes no time at all
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 2 * _SECONDS_A_MINUTE:
