@@ -55,9 +55,7 @@ def may_on(user: User, guest: Guest, right: Right) -> bool:
         return may(user, right)
     if guest.project_id is None:
         return may_own(right)
-    if right == Right.DELETE and guest.owner_id == user.pk:
-        right = Right.OPERATE  # one's own, for who may run guests there at all
-    return may_in(user, guest.project_id, right)
+    return may_in(user, guest.project_id, right, own=guest.owner_id == user.pk)
 
 
 def need_on(user: User, guest: Guest, right: Right) -> None:

@@ -81,6 +81,13 @@ _IN_PROJECT: dict[str, frozenset[Right]] = {
 }
 
 
+_OF_OWN: dict[str, frozenset[Right]] = {  # beside that, on a guest they own there
+    Member.Role.VIEWER: frozenset(),
+    Member.Role.OPERATOR: frozenset({Right.DELETE}),
+    Member.Role.OWNER: frozenset(),
+}
+
+
 def may(user: User | AnonymousUser, right: Right) -> bool:
     """Whether this person has the right at all: by their role, or in some project.
 
@@ -105,12 +112,14 @@ def may_own(right: Right) -> bool:
     return right in _OWNED
 
 
-def may_in(user: User, project_id: int, right: Right) -> bool:
-    """Whether they have the right on what is in this project."""
+def may_in(user: User, project_id: int, right: Right, *, own: bool = False) -> bool:
+    """Whether they have the right on what is in this project, or on their own there."""
     if may_everywhere(user, right):
         return True
     role = roles_of(user).get(project_id)
-    return role is not None and right in _IN_PROJECT[role]
+    if role is None:
+        return False
+    return right in _IN_PROJECT[role] or (own and right in _OF_OWN[role])
 
 
 def roles_of(user: User) -> dict[int, str]:
@@ -145,7 +154,9 @@ def _role(user: User) -> str:
 
 
 def _some_project_gives(user: User, right: Right) -> bool:
-    return any(right in _IN_PROJECT[role] for role in roles_of(user).values())
+    return any(
+        right in _IN_PROJECT[role] | _OF_OWN[role] for role in roles_of(user).values()
+    )
 
 
 def need(user: User | AnonymousUser, right: Right) -> None:
