@@ -13,6 +13,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """Plug in: what a guest of a project takes up."""
         import_module("portal.ledger.charging")
+        import_module("portal.ledger.tasks")
         import_module("portal.requests.leading")
         import_module("portal.requests.topics")
         import_module("portal.leases.plug")
