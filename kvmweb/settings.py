@@ -191,6 +191,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30,
         "options": {"expires": 30},
     },
+    "follow-the-ledger": {
+        "task": "ledger.follow",
+        "schedule": 30,
+        "options": {"expires": 30},
+    },
     "send-mail": {"task": "telling.mail", "schedule": 5, "options": {"expires": 5}},
     "call-webhooks": {
         "task": "telling.call",
