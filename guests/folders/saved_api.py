@@ -19,7 +19,7 @@ router = Router(tags=["guests"])
 
 @router.get("", response=doors.Page[ViewOut], url_name="views")
 @door(Right.SEE)
-def listing(request: UserRequest, query: Query[doors.PageQuery]) -> dict[str, Any]:
+def views(request: UserRequest, query: Query[doors.PageQuery]) -> dict[str, Any]:
     """Your views and the shared ones."""
     rows = access.views(request.user).select_related("owner")
     page = doors.paged(
@@ -35,32 +35,32 @@ def listing(request: UserRequest, query: Query[doors.PageQuery]) -> dict[str, An
 
 @router.post("", response={201: ViewOut}, url_name="views")
 @door(Right.SEE)
-def add(request: UserRequest, body: ViewIn) -> Status[dict[str, Any]]:
+def keep(request: UserRequest, body: ViewIn) -> Status[dict[str, Any]]:
     """Keep filters, order, folder, columns and height of rows under a name."""
-    view = saved.add(body.wish(), by=_asker(request))
-    return Status(201, _view(view, request.user, _opens(request.user)))
+    kept = saved.add(body.wish(), by=_asker(request))
+    return Status(201, _view(kept, request.user, _opens(request.user)))
 
 
 @router.get("{int:view_id}/", response=ViewOut, url_name="view")
 @door(Right.SEE)
-def detail(request: UserRequest, view_id: int) -> dict[str, Any]:
+def view(request: UserRequest, view_id: int) -> dict[str, Any]:
     """One view."""
-    view = access.view(request.user, view_id)
-    return _view(view, request.user, _opens(request.user))
+    found = access.view(request.user, view_id)
+    return _view(found, request.user, _opens(request.user))
 
 
 @router.patch("{int:view_id}/", response=ViewOut, url_name="view")
 @door(Right.SEE)
 def edit(request: UserRequest, view_id: int, body: ViewPatch) -> dict[str, Any]:
     """Change a view; whether the list begins with it is everybody's own affair."""
-    view = access.view(request.user, view_id)
-    view = saved.edit(view, body.wish(), by=_asker(request))
-    return _view(view, request.user, _opens(request.user))
+    found = access.view(request.user, view_id)
+    found = saved.edit(found, body.wish(), by=_asker(request))
+    return _view(found, request.user, _opens(request.user))
 
 
 @router.delete("{int:view_id}/", response={204: None}, url_name="view")
 @door(Right.SEE)
-def delete(request: UserRequest, view_id: int) -> Status[None]:
+def forget(request: UserRequest, view_id: int) -> Status[None]:
     """Keep it no more."""
     saved.delete(access.view(request.user, view_id), by=_asker(request))
     return Status(204, None)
