@@ -50,16 +50,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByGroup:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Put the longest first; on PostgreSQL leave out what touches no rows."""
+    """Put the longest first; on PostgreSQL run only what can differ there."""
     items.sort(key=lambda item: _rank(_group(item.nodeid)))
     if connection.vendor == "postgresql":
-        config.hook.pytest_deselected(items=[it for it in items if not _has_rows(it)])
-        items[:] = [item for item in items if _has_rows(item)]
+        told = list(_telling(items))
+        config.hook.pytest_deselected(items=[it for it in items if it not in told])
+        items[:] = told
 
 
-def _has_rows(item: pytest.Item) -> bool:
-    names = getattr(item, "fixturenames", ())
-    return bool(item.get_closest_marker("django_db")) or not _DATABASE.isdisjoint(names)
+def _telling(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """What touches rows, each once: its other parameters asked SQLite already."""
+    seen = set()
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        rows = item.get_closest_marker("django_db") or not _DATABASE.isdisjoint(names)
+        name = item.nodeid.partition("[")[0]
+        if rows and name not in seen:
+            seen.add(name)
+            yield item
 
 
 def _group(nodeid: str) -> str:

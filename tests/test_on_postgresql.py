@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.places import ROOT
 from deploy.postgres import Postgres
 
-ROOMS = ["tests/kvmweb", "tests/hosts", "tests/guests"]
+ROOMS = ["tests/kvmweb", "tests/hosts", "tests/guests", "tests/portal"]
 _LIMIT_S = 1500
 
 
