@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(
     items.sort(key=lambda item: _rank(_group(item.nodeid)))
     if connection.vendor == "postgresql":
         told = list(_telling(items))
-        config.hook.pytest_deselected(items=[it for it in items if it not in told])
+        config.hook.pytest_deselected(items=list(set(items).difference(told)))
         items[:] = told
 
 
