@@ -135,8 +135,8 @@ api.add_router("projects/", "portal.leases.api.of_projects", tags=["leases"])
 api.add_router("guests/", "portal.machines.api.router", tags=["guests"])
 api.add_router("requests/", "portal.requests.api.router", tags=["requests"])
 api.add_router("me/keys/", "portal.keys.api.router", tags=["people"])
-
 api.add_router("", "portal.telling.api.router", tags=["notices"])
+api.add_router("", "portal.showback.api.router", tags=["use"])
 
 
 @api.exception_handler(AppError)

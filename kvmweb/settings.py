@@ -202,6 +202,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5,
         "options": {"expires": 5},
     },
+    "follow-charges": {
+        "task": "showback.follow",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "forget-notices": {
         "task": "telling.forget",
         "schedule": 3600,

@@ -18,6 +18,7 @@ class PortalConfig(AppConfig):
         import_module("portal.requests.topics")
         import_module("portal.leases.plug")
         import_module("portal.leases.tasks")
+        import_module("portal.showback.tasks")
         import_module("portal.telling.tasks")
         import_module("portal.telling.topics")
         import_module("portal.projects.topics")

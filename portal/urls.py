@@ -9,6 +9,7 @@ from portal.leases.urls import urlpatterns as leases
 from portal.machines.urls import urlpatterns as machines
 from portal.projects.urls import urlpatterns as projects
 from portal.requests.urls import urlpatterns as requests
+from portal.showback.urls import urlpatterns as showback
 from portal.telling.urls import urlpatterns as telling
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *leases,
     *projects,
     *telling,
+    *showback,
     *flavors,
     *catalogue,
     *requests,

@@ -14,7 +14,7 @@ from kvmweb.errors import Conflict
 from kvmweb.sizes import amount
 from portal.ledger import queries
 from portal.ledger.amounts import WORDS, Amounts, Limits
-from portal.ledger.announce import changed
+from portal.ledger.announce import changed, charged
 from portal.ledger.models import Charge, Quota
 
 _BYTES = {"memory_bytes", "disk_bytes"}
@@ -63,6 +63,7 @@ def settle(subject: str, to_subject: str, amounts: Amounts | None = None) -> Non
         charge.at, charge.operation = timezone.now(), None
         _fill(charge, amounts or charge.amounts)
         charge.save()
+        charged(to_subject)
         changed(charge.project_id)
 
 
@@ -81,6 +82,7 @@ def change(subject: str, amounts: Amounts, *, need: bool = True) -> None:
             need_room(locked(charge.project), grown, charge.amounts)
         _fill(charge, amounts)
         charge.save()
+        charged(subject)
         changed(charge.project_id)
 
 
@@ -90,6 +92,7 @@ def release(subject: str) -> None:
         charge = _charge(subject)
         if charge is not None:
             charge.delete()
+            charged(subject)
             changed(charge.project_id)
 
 

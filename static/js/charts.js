@@ -26,8 +26,8 @@ class Charts {
 
   start() {
     const ranges = this.root.querySelector("[data-ranges]");
-    ranges.hidden = false;
-    ranges.addEventListener("click", (event) => this.choose(event, ranges));
+    ranges?.removeAttribute("hidden");
+    ranges?.addEventListener("click", (event) => this.choose(event, ranges));
     live.addEventListener("refetch", () => this.load());
     live.addEventListener("news", ({ detail }) => {
       if (detail.type === "stats" && /^(guest|host):/.test(detail.topic)) {

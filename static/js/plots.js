@@ -1,4 +1,5 @@
 // What each chart shows: one thought a chart, its limit as a line.
+import uPlot from "/static/npm/uplot/uPlot.esm.js";
 import { words } from "./words.js";
 
 const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
@@ -70,7 +71,22 @@ export const PLOTS = {
     steps: DECIMAL_STEPS,
     least: 100,
   },
+  "use-vcpus": daily("vcpu_hours", "vCPU hours"),
+  "use-memory": daily("memory_gib_hours", "GiB hours"),
+  "use-price": daily("price", "Price", 2),
 };
+
+/** One bar a day. */
+function daily(name, label, digits = 1) {
+  return {
+    series: [{ name, label, area: true, bars: true }],
+    say: (number) =>
+      number === null ? "–" : number.toLocaleString("en", { maximumFractionDigits: digits }),
+    moment: (at) => at.toISOString().slice(0, 10),
+    steps: DECIMAL_STEPS,
+    least: 1,
+  };
+}
 
 /** A colour of the style sheet, as a canvas wants it. */
 function colour(name) {
@@ -82,7 +98,7 @@ function colour(name) {
   return found;
 }
 
-function line({ label, area, dashed, points = false }, say) {
+function line({ label, area, dashed, bars, points = false }, say) {
   return {
     label,
     stroke: colour(dashed ? "series-2" : "series-1"),
@@ -90,6 +106,7 @@ function line({ label, area, dashed, points = false }, say) {
     width: 1.5,
     dash: dashed ? [6, 4] : undefined,
     points: { show: points },
+    paths: bars ? uPlot.paths.bars({ size: [0.7], align: 1 }) : undefined,
     spanGaps: false,
     value: (_, number) => say(number),
   };
@@ -123,7 +140,8 @@ function hovered(plot, say) {
       return;
     }
     const numbers = plot.series.map((_, place) => plot.say(chart.data[place + 1][at]));
-    const time = new Date(chart.data[0][at] * 1000).toLocaleTimeString("en-GB");
+    const then = new Date(chart.data[0][at] * 1000);
+    const time = plot.moment?.(then) ?? then.toLocaleTimeString("en-GB");
     say(`${time}  ${numbers.join(" / ")}`);
   };
 }
