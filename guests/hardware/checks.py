@@ -19,6 +19,11 @@ def hardware(guest: Guest, wish: Hardware, *, by: User) -> dict[str, Any]:
     not this host could have, Conflict when the guest's state or name is against it.
     """
     need(by, Right.CHANGE)
+    return possible(guest, wish)
+
+
+def possible(guest: Guest, wish: Hardware) -> dict[str, Any]:
+    """The same for who has the right already. Raises Invalid, Conflict."""
     wish.need_valid()
     if wish.name is not None and wish.name != guest.name:
         _need_free_name(guest, wish.name)

@@ -9,6 +9,7 @@ from guests.hardware.wishes import Hardware
 from guests.work import allowed, write_words
 from kvmweb.accounts.gate import Right
 from kvmweb.errors import Conflict, HostError, HostUnreachable
+from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import Recovery, work
 from kvmweb.operations.run import Run
 from kvmweb.virt import changes
@@ -16,12 +17,18 @@ from kvmweb.virt import changes
 may_change = allowed(Right.CHANGE)
 
 
+def may_resize(operation: Operation) -> None:
+    """Whether who asked may still change it, or have what was approved. Raises Forbidden."""
+    granted = operation.params.get("granted")  # who approved it had the right
+    allowed(Right.OPERATE if granted else Right.CHANGE)(operation)
+
+
 def again(_run: Run) -> Recovery:
     """Every step of it looks first, so it may be done twice."""
     return Recovery.AGAIN
 
 
-@work("guest.change", allowed=may_change, recover=again)
+@work("guest.change", allowed=may_resize, recover=again)
 def change(run: Run) -> dict[str, Any]:
     """Name, vCPUs, memory, processor, firmware, boot order, and words with them."""
     wish = Hardware.of(run.params["hardware"])

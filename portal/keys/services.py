@@ -20,8 +20,8 @@ def keep(name: str, text: str, *, by: Asker) -> SshKey:
 
     Raises Invalid for what is no key, Conflict for one that is kept already.
     """
+    check(text.strip())  # one line, whatever stands around it
     line = " ".join(text.split())
-    check(line)
     called = (name.strip() or _comment(line))[:NAME_MAX]
     if not called.isprintable():
         raise Invalid("Not a name.", errors={"name": ["A name is one line of text."]})

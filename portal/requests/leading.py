@@ -1,8 +1,11 @@
 """What became of the operation that carries out a request; in the transaction of its end."""
 
+from guests import charging
+from guests.models import Guest
 from kvmweb.operations.ending import ended
 from kvmweb.operations.models import Operation
 from portal.ledger import services as ledger
+from portal.ledger.amounts import Amounts
 from portal.requests import book, messages, plugs
 from portal.requests.models import Request
 from portal.requests.states import Kind, State
@@ -50,6 +53,10 @@ def _failed(row: Request, operation: Operation) -> None:
     """In words that name no host: who sees hosts reads more in the operation."""
     if row.kind == Kind.NEW:
         ledger.release(row.topic)
+    elif guest := Guest.objects.filter(pk=operation.guest).first():
+        size = charging.size_of(guest)
+        amounts = Amounts(1, size.vcpus, size.memory_bytes, size.disk_bytes)
+        ledger.change(ledger.of_guest(guest.pk), amounts, need=False)
     why = _WHY.get(operation.error_code, _FAILED)
     row.failure = f"{why} {_AFTER[Kind(row.kind)]}"
     book.became(row, State.FAILED, who=book.SYSTEM, why=row.failure)

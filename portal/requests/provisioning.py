@@ -2,13 +2,11 @@
 
 from typing import NoReturn
 
-from guests import services as guests
 from guests.creation import services as creation
 from guests.creation.placement import Refused
 from guests.creation.services import Preview
 from guests.creation.wanted import Wanted, WantedDisk, WantedNic
-from guests.edits import Edit
-from guests.hardware.wishes import Hardware
+from guests.hardware import resizing
 from guests.images.models import Image
 from guests.models import Guest
 from hosts.models import Host
@@ -96,14 +94,14 @@ def target_of(request: Request) -> Guest:
 
 
 def _resize(request: Request, requester: User) -> Operation:
-    guest = target_of(request)
-    wish = Hardware(vcpus=request.vcpus, memory_bytes=request.memory_bytes)
-    operation = guests.edit(
-        guest, Edit(), by=requester, address=request.address, hardware=wish
+    return resizing.order(
+        target_of(request),
+        request.vcpus,
+        request.memory_bytes,
+        by=requester,
+        address=request.address,
+        granted=request.topic,
     )
-    if operation is None:
-        raise Conflict(f"{request.name} has that size already.")
-    return operation
 
 
 def _image(request: Request) -> str:

@@ -1,0 +1,155 @@
+"""Another size, and more time: asked for a machine that is there."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from guests.models import Guest
+from hosts.models import Host
+from kvmweb.accounts.models import Project, User
+from kvmweb.accounts.services import Asker
+from kvmweb.errors import Conflict
+from kvmweb.operations.ending import End, end
+from kvmweb.operations.models import Operation
+from kvmweb.operations.performing import perform
+from kvmweb.operations.queue import Claim
+from kvmweb.operations.run import Run
+from portal.ledger import services as ledger
+from portal.ledger.amounts import Amounts
+from portal.ledger.models import Charge
+from portal.requests import plugs, services
+from portal.requests.models import Request
+from portal.requests.services import Size
+from tests.portal.requests.conftest import GIB, Api
+
+pytestmark = pytest.mark.usefixtures("redis_server")
+Apis = Callable[[User], Api]
+UUID_OF_APP = UUID("0b5a7c7e-4b6c-4c8e-9a53-0c6d6f1d2a11")
+
+
+class Keeper:
+    """Keeps leases, for a test; refuses when it is told to."""
+
+    def __init__(self) -> None:
+        self.moved: list[tuple[UUID, int]] = []
+        self.refuses = False
+
+    def begin(self, guest: UUID, project: Project, days: int) -> None:
+        raise AssertionError
+
+    def extend(self, guest: UUID, days: int, by: User | None) -> None:
+        if self.refuses:
+            raise Conflict("It has no lease.")
+        self.moved.append((guest, days))
+
+
+@pytest.fixture
+def keeper(monkeypatch: pytest.MonkeyPatch) -> Keeper:
+    """Who keeps leases."""
+    found = Keeper()
+    monkeypatch.setattr(plugs, "_keepers", [found])
+    return found
+
+
+@pytest.fixture
+def app(kvm1: Host, web: Project, mia: User) -> Guest:
+    """A machine of the project that is off: 2 vCPUs, 2 GiB, charged."""
+    guest = Guest.objects.create(
+        uuid=UUID_OF_APP,
+        name="app",
+        host=kvm1,
+        project=web,
+        owner=mia,
+        state="shutoff",
+        vcpus=2,
+        memory_bytes=2 * GIB,
+    )
+    subject = ledger.of_guest(guest.pk)
+    ledger.reserve(web, subject, Amounts(1, 2, 2 * GIB, 0), "app")
+    ledger.settle(subject, subject)
+    return guest
+
+
+def _sizes() -> dict[str, tuple[int, int]]:
+    rows = Charge.objects.values_list("subject", "vcpus", "memory_bytes")
+    return {subject: (vcpus, memory) for subject, vcpus, memory in rows}
+
+
+def _of_app() -> str:
+    return f"guest:{UUID_OF_APP}"
+
+
+def test_what_it_would_grow_by_is_promised_and_then_charged(
+    api: Apis, mia: User, otto: User, app: Guest
+) -> None:
+    row = services.ask_resize(app, Size(4, 3 * GIB), "Busy.", by=Asker(mia))
+    assert _sizes() == {_of_app(): (2, 2 * GIB), row.topic: (2, GIB)}
+    told = api(otto).post(f"{row.pk}/approve/").json()
+    assert told["state"] == "provisioning", told
+    assert _sizes() == {_of_app(): (4, 3 * GIB)}
+    operation = Operation.objects.get(pk=told["operation"])
+    assert (operation.kind, operation.requested_by) == ("guest.change", mia)
+    assert operation.params["hardware"] == {"vcpus": 4, "memory_bytes": 3 * GIB}
+    done = Operation.objects.filter(pk=operation.pk)
+    assert end(done, End(Operation.State.SUCCEEDED, "Done."))
+    assert Request.objects.get().state == "ready"
+    assert _sizes() == {_of_app(): (4, 3 * GIB)}
+
+
+def test_one_that_fails_is_charged_as_it_was(
+    api: Apis, mia: User, otto: User, app: Guest
+) -> None:
+    row = services.ask_resize(app, Size(4, 3 * GIB), "", by=Asker(mia))
+    pk = api(otto).post(f"{row.pk}/approve/").json()["operation"]
+    assert end(Operation.objects.filter(pk=pk), End(Operation.State.FAILED, "No."))
+    assert Request.objects.get().state == "failed"
+    assert _sizes() == {_of_app(): (2, 2 * GIB)}
+    assert api(mia).post(f"{row.pk}/retry/").json()["state"] == "provisioning"
+    assert _sizes() == {_of_app(): (4, 3 * GIB)}
+
+
+def test_who_left_the_project_gets_no_larger_machine(
+    api: Apis, mia: User, otto: User, app: Guest
+) -> None:
+    row = services.ask_resize(app, Size(4, 2 * GIB), "", by=Asker(mia))
+    pk = api(otto).post(f"{row.pk}/approve/").json()["operation"]
+    mia.memberships.all().delete()
+    Operation.objects.filter(pk=pk).update(state="running", worker="w")
+    run = Run(Claim(Operation.objects.get(pk=pk), "w", 1, taken_over=False))
+    with pytest.raises(Exception, match="no such guest"):
+        perform(run)
+
+
+def test_more_than_the_quota_allows_is_not_asked_for(mia: User, app: Guest) -> None:
+    with pytest.raises(Conflict, match="left"):
+        services.ask_resize(app, Size(9, 2 * GIB), "", by=Asker(mia))
+    assert not Request.objects.exists()
+
+
+def test_one_request_of_a_kind_waits_at_a_time(mia: User, app: Guest) -> None:
+    services.ask_resize(app, Size(3, 2 * GIB), "", by=Asker(mia))
+    with pytest.raises(Conflict, match="waits already"):
+        services.ask_resize(app, Size(4, 2 * GIB), "", by=Asker(mia))
+    services.ask_extension(app, 7, "", by=Asker(mia))
+
+
+def test_more_time_is_given_at_once(
+    api: Apis, mia: User, otto: User, app: Guest, keeper: Keeper
+) -> None:
+    row = services.ask_extension(app, 14, "Not done yet.", by=Asker(mia))
+    assert row.state == "pending"
+    answer = api(otto).post(f"{row.pk}/approve/", lease_days=7)
+    assert answer.json()["state"] == "ready", answer.content
+    assert keeper.moved == [(app.pk, 7)]
+    assert _sizes() == {_of_app(): (2, 2 * GIB)}
+    assert not Operation.objects.exists()
+
+
+def test_time_that_cannot_be_given_goes_on_being_asked_for(
+    api: Apis, mia: User, otto: User, app: Guest, keeper: Keeper
+) -> None:
+    keeper.refuses = True
+    row = services.ask_extension(app, 14, "", by=Asker(mia))
+    assert api(otto).post(f"{row.pk}/approve/").status_code == 409
+    assert Request.objects.get().state == "pending"
