@@ -19,7 +19,8 @@ import { times } from "./times.js";
 for (const module of [times, themes, tabs, actions, menus, rows, copies, search]) {
   module.start();
 }
-for (const module of [parts, cells, selection, drawer, bell, dragging, live]) module.start();
+for (const module of [parts, cells, selection, drawer, bell, dragging, live])
+  module.start();
 
 // A form that was refused is gone on with where it is wrong.
 document.querySelector('main [aria-invalid="true"]')?.focus();

@@ -81,7 +81,9 @@ function daily(name, label, digits = 1) {
   return {
     series: [{ name, label, area: true, bars: true }],
     say: (number) =>
-      number === null ? "–" : number.toLocaleString("en", { maximumFractionDigits: digits }),
+      number === null
+        ? "–"
+        : number.toLocaleString("en", { maximumFractionDigits: digits }),
     moment: (at) => at.toISOString().slice(0, 10),
     steps: DECIMAL_STEPS,
     least: 1,
