@@ -34,9 +34,9 @@ IMAGE = (  # to make the lab's Debian image
     "grub-pc-bin",
     "grub-efi-amd64-bin",
 )
-TEST = (*IMAGE, *_ISO, "chromium", "postgresql")
+TEST = (*IMAGE, *_ISO, "chromium", "postgresql", "slapd")
 
 # What must be there where packages are not Debian's and cannot be asked for by name.
 PROGRAMS = ("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "redis-server")
 # Services that their packages start at once; kvmweb runs its own, or only in tests.
-NOT_STARTED = ("redis-server", "postgresql")
+NOT_STARTED = ("redis-server", "postgresql", "slapd")

@@ -28,6 +28,27 @@ SMTP_URL = os.environ.get("KVMWEB_SMTP_URL", "")
 MAIL_FROM = os.environ.get("KVMWEB_MAIL_FROM") or f"kvmweb@{socket.gethostname()}"
 # Who must have a second factor to sign in: off, admins, all.
 SECOND_FACTOR = os.environ.get("KVMWEB_SECOND_FACTOR", "off")
+# An OpenID provider that vouches for people; none without issuer and client.
+OIDC_ISSUER = os.environ.get("KVMWEB_OIDC_ISSUER", "")
+OIDC_CLIENT_ID = os.environ.get("KVMWEB_OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET = os.environ.get("KVMWEB_OIDC_CLIENT_SECRET", "")
+OIDC_SCOPES = os.environ.get("KVMWEB_OIDC_SCOPES") or "openid profile email"
+OIDC_GROUPS_CLAIM = os.environ.get("KVMWEB_OIDC_GROUPS_CLAIM") or "groups"
+OIDC_NAME = os.environ.get("KVMWEB_OIDC_NAME") or "single sign-on"
+# A directory (LDAP, Active Directory) that vouches for people; none without a URL.
+LDAP_URL = os.environ.get("KVMWEB_LDAP_URL", "")
+LDAP_CA_FILE = os.environ.get("KVMWEB_LDAP_CA_FILE", "")
+LDAP_BIND_DN = os.environ.get("KVMWEB_LDAP_BIND_DN", "")
+LDAP_BIND_PASSWORD = os.environ.get("KVMWEB_LDAP_BIND_PASSWORD", "")
+LDAP_USER_BASE = os.environ.get("KVMWEB_LDAP_USER_BASE", "")
+LDAP_USER_FILTER = os.environ.get("KVMWEB_LDAP_USER_FILTER") or "(uid={username})"
+LDAP_GROUP_BASE = os.environ.get("KVMWEB_LDAP_GROUP_BASE", "")
+LDAP_GROUP_FILTER = (
+    os.environ.get("KVMWEB_LDAP_GROUP_FILTER")
+    or "(|(member={dn})(uniqueMember={dn})(memberUid={username}))"
+)
+# What their groups mean: vm-admins=admin, web-team=project:web:operator
+GROUPS = os.environ.get("KVMWEB_GROUPS", "")
 # Whether webhooks of people who are no administrators may reach private addresses.
 WEBHOOK_PRIVATE = os.environ.get("KVMWEB_WEBHOOK_PRIVATE", "off") == "on"
 # Private networks from which files may be fetched into volumes.

@@ -73,6 +73,11 @@ def confirm(request: HttpRequest, user: User, password: str, address: str) -> No
         sentence = "This is not your password."
         raise Invalid(sentence, errors={"password": [sentence]})
     attempt.delete()
+    confirmed(request, user, address)
+
+
+def confirmed(request: HttpRequest, user: User, address: str) -> None:
+    """They have shown once more who they are; good for FRESH_S."""
     request.session[CONFIRMED] = time.time()
     audit.record("sign-in.confirm", actor=user, outcome="succeeded", address=address)
 

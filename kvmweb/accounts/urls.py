@@ -8,6 +8,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("kvmweb.accounts.sessions.urls")),
     path("", include("kvmweb.accounts.second.urls")),
     path("", include("kvmweb.accounts.invitations.urls")),
+    path("", include("kvmweb.accounts.outside.urls")),
     path("login/", views.login, name="login"),
     path("logout/", views.logout, name="logout"),
     path("account/", views.account, name="account"),

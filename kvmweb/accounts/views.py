@@ -1,5 +1,6 @@
 """Pages of people: sign in and out, one's account, users, the audit record."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.core.paginator import Paginator
@@ -19,6 +20,7 @@ from kvmweb import mail
 from kvmweb.accounts import access, forms, queries, services, signin, tokens
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.models import User
+from kvmweb.accounts.outside import oidc
 from kvmweb.accounts.requests import UserRequest, client_address
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import Conflict, Forbidden, Invalid, TooMany
@@ -206,7 +208,12 @@ def _local(address: str) -> str:
 def _login_page(
     request: HttpRequest, form: forms.SignIn, after: str, status: int = 200
 ) -> HttpResponse:
-    context = {"form": form, "next": after, "can_send": mail.possible()}
+    context = {
+        "form": form,
+        "next": after,
+        "can_send": mail.possible(),
+        "provider": settings.OIDC_NAME if oidc.configured() else "",
+    }
     return render(request, "accounts/login.html", context, status=status)
 
 

@@ -31,7 +31,9 @@ from kvmweb.accounts.gate import Right, door, may
 from kvmweb.accounts.models import Project, Token, User
 from kvmweb.accounts.routes import ANY, Door, every_door
 from kvmweb.operations.models import Operation
+from portal.keys.models import SshKey
 from portal.leases.models import Lease
+from portal.requests.models import ApprovalRule, Request
 from portal.flavors.models import Flavor
 
 GUEST = UUID("0b5a7c7e-4b6c-4c8e-9a53-0c6d6f1d2a11")
@@ -125,7 +127,12 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "rule": PlacementRule.objects.create(tag="db", kind="apart").pk,
         "limit": FolderLimit.objects.create(path="web", guests=9).pk,
         "verb": "begin",
-        "project": Project.objects.create(name="p").pk,
+        "project": (project := Project.objects.create(name="p")).pk,
+        "request": Request.objects.create(project=project, name="r", author="x").pk,
+        "approval": ApprovalRule.objects.create(name="a").pk,
+        "key": SshKey.objects.create(
+            user=someone, name="k", text="ssh-ed25519 AAAA", fingerprint="f"
+        ).pk,
         "flavor": Flavor.objects.create(
             name="f", vcpus=1, memory_bytes=2**30, disk_bytes=2**30
         ).pk,
@@ -141,6 +148,7 @@ IDS = {
     "handle": "handle",
     "passkey_id": "passkey",
     "letter_id": "letter",
+    "identity_id": "passkey",
     "link": "link",
     "host_id": "host",
     "source_id": "host",
@@ -161,6 +169,9 @@ IDS = {
     "number": "number",
     "rule_id": "rule",
     "lease_id": "lease",
+    "request_id": "request",
+    "approval_id": "approval",
+    "key_id": "key",
     "limit_id": "limit",
     "view_id": "view",
     "verb": "verb",

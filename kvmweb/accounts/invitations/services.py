@@ -98,7 +98,7 @@ def ask_new_password(email: str, address: str) -> None:
             "Too many letters were asked for. Wait an hour.", retry_after_s=3600
         )
     tired = asked.filter(email__iexact=email).count() >= FREE_FOR_A_MAIL
-    people = [user for user in _with_password(email) if not tired]
+    people: list[User | None] = [it for it in _with_password(email) if not tired]
     with transaction.atomic():
         Letter.objects.bulk_create(
             Letter(

@@ -58,12 +58,20 @@ def stands(session: SessionBase, user: User) -> bool:
     return PASSED in session or not required(user)
 
 
-def enter(request: HttpRequest, user: User, *, how: str, after: str = "") -> bool:
+def enter(
+    request: HttpRequest,
+    user: User,
+    *,
+    how: str,
+    after: str = "",
+    strong: bool = False,
+) -> bool:
     """Let somebody in who took the first step; False: the second one is to be taken.
 
-    `how` is the word of the audit record: "password", "ldap", "oidc".
+    `how` is the word of the audit record: "password", "ldap", "oidc"; `strong` when who
+    vouches for them has asked for a second factor already.
     """
-    if required(user) or has_one(user):
+    if not strong and (required(user) or has_one(user)):
         request.session.flush()
         request.session[_HALF] = {
             "user": user.pk,
@@ -74,6 +82,8 @@ def enter(request: HttpRequest, user: User, *, how: str, after: str = "") -> boo
         }
         return False
     _let_in(request, user, how=how)
+    if strong:
+        request.session[PASSED] = time.time()
     return True
 
 

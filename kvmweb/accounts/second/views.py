@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -25,6 +26,7 @@ from kvmweb.accounts import access as people
 from kvmweb.accounts import signin
 from kvmweb.accounts.forms import refuse
 from kvmweb.accounts.gate import Right, door
+from kvmweb.accounts.outside import oidc
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.second import access, codes, forms, half, queries, services
 from kvmweb.accounts.second.half import Half
@@ -186,7 +188,8 @@ def confirm(request: UserRequest) -> HttpResponse:
         else:
             return redirect(after)
     status = 422 if form.is_bound else 200
-    context = {"form": form, "next": after}
+    provider = settings.OIDC_NAME if oidc.configured() else ""
+    context = {"form": form, "next": after, "provider": provider}
     return render(request, "accounts/confirm.html", context, status=status)
 
 

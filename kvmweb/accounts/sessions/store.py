@@ -42,11 +42,11 @@ class SessionStore(db.SessionStore):
     """Django's own store in the database, on our rows."""
 
     @classmethod
-    def get_model_class(cls) -> type[Visit]:  # type: ignore[override]  # a row of ours
+    def get_model_class(cls) -> type[Visit]:
         """Our row."""
         return Visit
 
-    def create_model_instance(self, data: dict[str, Any]) -> Visit:  # type: ignore[override]
+    def create_model_instance(self, data: dict[str, Any]) -> Visit:
         """The row of this session, its columns as the session says."""
         row: Visit = super().create_model_instance(data)  # type: ignore[assignment]
         noted = data.get(NOTE, {})
