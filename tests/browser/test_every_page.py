@@ -77,6 +77,16 @@ PAGES = [
     "/images/",
     "/images/new/",
     "/images/upload/",
+    "/projects/",
+    "/projects/new/",
+    "/projects/PROJECT/",
+    "/projects/PROJECT/edit/",
+    "/projects/PROJECT/delete/",
+    "/flavors/",
+    "/flavors/new/",
+    "/flavors/FLAVOR/edit/",
+    "/catalogue/",
+    "/catalogue/?project=PROJECT",
     "/operations/",
     "/operations/OPERATION/",
     "/audit/",
@@ -107,7 +117,13 @@ def places(product: Product) -> dict[str, str]:
     host = f"hosts/{guest['host']}"
     networks = product.call("GET", f"{host}/networks/").body["items"]
     volumes = product.call("GET", f"{host}/volumes/").body["items"]
+    flavor = {"name": "small", "vcpus": 1, "memory_bytes": 2**30, "disk_bytes": 2**34}
+    flavor["note"] = HOSTILE
+    wish = {"name": "every-page", "note": HOSTILE, "quota": {"guests": 3}}
+    wish["members"] = [{"user": "admin", "role": "owner"}]
     return {
+        "PROJECT": str(product.call("POST", "projects/", wish).body["id"]),
+        "FLAVOR": str(product.call("POST", "flavors/", flavor).body["id"]),
         "POOL": str(volumes[0]["pool"]),
         "VOLUME": str(volumes[0]["id"]),
         "NETWORK": str(networks[0]["id"]),
