@@ -7,11 +7,13 @@ import pytest
 
 from guests.models import Guest
 from hosts.models import Host
+from kvmweb.accounts.models import Project
 from kvmweb.errors import NotFound
 from kvmweb.live import topics
+from portal.requests.models import Request
 
-FLEET = {"guests", "guest", "hosts", "host", "operations"}
-OF_A_USER = {"guests", "operations"}
+OF_EVERYBODY = {"guests", "operations", "requests", "notices"}
+FLEET = OF_EVERYBODY | {"guest", "hosts", "host", "project", "request"}
 
 
 @pytest.fixture
@@ -19,7 +21,10 @@ def named(db: None) -> dict[str, str]:
     """A name for each declared kind: something that is there and nobody's."""
     host = Host.objects.create(name="kvm", transport="tcp", address="192.0.2.1")
     guest = Guest.objects.create(uuid=uuid4(), name="web", state="running", host=host)
-    idents = {"guest": str(guest.pk), "host": str(host.pk)}
+    project = Project.objects.create(name="p")
+    request = Request.objects.create(project=project, name="app", author="nobody")
+    things = {"guest": guest, "host": host, "project": project, "request": request}
+    idents = {kind: str(thing.pk) for kind, thing in things.items()}
     return {
         kind: f"{kind}:{idents[kind]}" if kind in idents else kind
         for kind in topics.kinds()
@@ -50,11 +55,11 @@ def test_those_who_run_the_fleet_hear_everything(
 def test_a_user_hears_of_no_host_and_of_no_foreign_guest(
     user: Any, named: dict[str, str]
 ) -> None:
-    assert _heard(user, named) == OF_A_USER
+    assert _heard(user, named) == OF_EVERYBODY
 
 
 def test_a_disabled_person_hears_nothing(disabled: Any, named: dict[str, str]) -> None:
-    assert _heard(disabled, named) <= {"operations"}
+    assert _heard(disabled, named) <= {"operations", "notices"}
     hear = topics.open_topic(disabled, "operations")
     assert hear("operation", {"requested_by": "somebody", "guest": None}) is None
 
