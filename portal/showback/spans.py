@@ -52,7 +52,8 @@ def follow(now: datetime) -> int:
         for guest in guests
         if not _same(charges.get(guest), spans.get(guest), rates)
     ]
-    _bring_up(wrong, now)
+    if wrong:
+        _bring_up(wrong, now)
     return len(wrong)
 
 

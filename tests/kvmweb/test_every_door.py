@@ -34,6 +34,7 @@ from kvmweb.operations.models import Operation
 from portal.flavors.models import Flavor
 from portal.keys.models import SshKey
 from portal.leases.models import Lease
+from portal.telling.models import Delivery, Notice, Webhook
 from portal.requests.models import ApprovalRule, Request
 
 GUEST = UUID("0b5a7c7e-4b6c-4c8e-9a53-0c6d6f1d2a11")
@@ -127,6 +128,9 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
         "rule": PlacementRule.objects.create(tag="db", kind="apart").pk,
         "limit": FolderLimit.objects.create(path="web", guests=9).pk,
         "verb": "begin",
+        "notice": Notice.objects.create(user=someone, event="test", title="n").pk,
+        "webhook": (hook := Webhook.objects.create(user=someone, name="w")).pk,
+        "delivery": Delivery.objects.create(way="webhook", webhook=hook, title="d").pk,
         "project": (project := Project.objects.create(name="p")).pk,
         "request": Request.objects.create(project=project, name="r", author="x").pk,
         "approval": ApprovalRule.objects.create(name="a").pk,
@@ -142,6 +146,9 @@ def scene(redis_server: str, db: None) -> dict[str, Any]:
 
 
 IDS = {
+    "notice_id": "notice",
+    "webhook_id": "webhook",
+    "delivery_id": "delivery",
     "project_id": "project",
     "flavor_id": "flavor",
     "username": "username",
