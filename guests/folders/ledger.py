@@ -4,7 +4,7 @@ A folder's limit is a row; who wants more of the folder locks it, counts, and wr
 one transaction: so the next one counts what this one wrote.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -123,7 +123,7 @@ class Folders:
         """Snapshots are not limited here."""
 
 
-def retagged(then: dict[Guest, Collection[str]]) -> list[Change]:
+def retagged(then: Mapping[Guest, Collection[str]]) -> list[Change]:
     """These guests with these tags."""
     sizes = counting.sizes_of(then.keys())
     return [

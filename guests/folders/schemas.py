@@ -10,8 +10,6 @@ from guests.folders.saved import Wish
 from guests.folders.services import GUESTS_MAX, Limits
 from guests.queries import Filters
 
-_NUMBERS = {"ge": 0, "le": 2**62}
-
 
 class AmountsOut(Schema):
     """How much the guests of a folder take up, or may; null: any amount."""
@@ -47,10 +45,10 @@ class LimitPatch(Schema):
 
     model_config = ConfigDict(extra="forbid")
 
-    guests: int | None = Field(None, **_NUMBERS)
-    vcpus: int | None = Field(None, **_NUMBERS)
-    memory_bytes: int | None = Field(None, **_NUMBERS)
-    disk_bytes: int | None = Field(None, **_NUMBERS)
+    guests: int | None = Field(None, ge=0, le=2**62)
+    vcpus: int | None = Field(None, ge=0, le=2**62)
+    memory_bytes: int | None = Field(None, ge=0, le=2**62)
+    disk_bytes: int | None = Field(None, ge=0, le=2**62)
     note: str = Field("", max_length=300)
 
     def limits(self, before: Limits) -> Limits:

@@ -1,7 +1,7 @@
 """What people can ask of folders: limits on them, guests moved between them, new names."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
 from uuid import UUID
 
@@ -42,7 +42,7 @@ class Limits:
 
     def check(self) -> None:
         """Nothing. Raises Invalid naming each number that cannot be one."""
-        errors = {}
+        errors: dict[str, list[str]] = {}
         for name, most in (("guests", 2**31 - 1), ("vcpus", 2**31 - 1)):
             errors |= _between(name, getattr(self, name), most)
         for name in ("memory_bytes", "disk_bytes"):
@@ -171,7 +171,7 @@ def _retag(
     then: dict[Guest, tuple[str, ...]],
     action: str,
     folder: str,
-    about: dict[str, object],
+    about: Mapping[str, object],
     by: Asker,
 ) -> list[Guest]:
     """Write the tags of all of them, in one audit record and one piece of news."""

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from guests.folders.paths import folders_of
+from guests.folders.paths import lineage
 from kvmweb.virt.types import DomainState
+
+_RUNNING, _CRASHED = DomainState.RUNNING.value, DomainState.CRASHED.value
 
 
 @dataclass(slots=True)
@@ -26,12 +28,6 @@ class Folder:
     def depth(self) -> int:
         """How many folders it lies in."""
         return self.path.count("/")
-
-    def add(self, guests: int, *, running: bool, alarming: bool) -> None:
-        """So many guests more."""
-        self.guests += guests
-        self.running += guests if running else 0
-        self.alarming += guests if alarming else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +57,34 @@ def grown(rows: Iterable[Counted]) -> Tree:
     """The tree of these guests."""
     whole, untagged = Folder(""), Folder("-")
     found: dict[str, Folder] = {}
-    lying: dict[str, list[Folder]] = {}  # by tag words: most guests have the same few
-    for words, state, torn, count in rows:
-        if words not in lying:
-            paths = folders_of(words.split())
-            lying[words] = [found.setdefault(it, Folder(it)) for it in paths]
-        running = state == DomainState.RUNNING
-        alarming = torn or state == DomainState.CRASHED
-        for folder in (whole, *(lying[words] or (untagged,))):
-            folder.add(count, running=running, alarming=alarming)
+    above: dict[str, list[Folder]] = {}  # each tag's folders; there are few tags
+    for words, (guests, running, alarming) in _together(rows).items():
+        lying: dict[str, Folder] = {}
+        for tag in words.split():
+            if tag not in above:
+                above[tag] = [found.setdefault(it, Folder(it)) for it in lineage(tag)]
+            for folder in above[tag]:
+                lying[folder.path] = folder
+        for folder in (whole, *(lying.values() or (untagged,))):
+            folder.guests += guests
+            folder.running += running
+            folder.alarming += alarming
     return Tree(whole, untagged, _nested(found))
+
+
+def _together(rows: Iterable[Counted]) -> dict[str, list[int]]:
+    """Guests, running and alarming ones by their tag words: most have the same few."""
+    found: dict[str, list[int]] = {}
+    for words, state, torn, count in rows:
+        told = found.get(words)
+        if told is None:
+            told = found[words] = [0, 0, 0]
+        told[0] += count
+        if state == _RUNNING:
+            told[1] += count
+        if torn or state == _CRASHED:
+            told[2] += count
+    return found
 
 
 def _nested(found: dict[str, Folder]) -> list[Folder]:
