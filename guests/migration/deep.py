@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from guests.migration import known
+from guests.migration import known, reaching
 from guests.migration.board import Board
 from guests.migration.check_models import SharedProof
 from guests.migration.may import may
@@ -73,8 +73,23 @@ def deep(
     )
     found = tuple(_found(guest, other, heard))
     known.keep_asking(guest, target, live=needs.live, reasons=found)
-    now = timezone.now()
-    return may(needs, source, other, replace(between, found=found, asked_at=now))
+    between = replace(between, found=found, asked_at=timezone.now())
+    if needs.live:
+        between = _reached(run, guest.host, target, between, anew=anew)
+    return may(needs, source, other, between)
+
+
+def _reached(
+    run: Run, home: Host, target: Host, between: Between, *, anew: bool
+) -> Between:
+    """With what is known of the way between the two hosts."""
+    if not (target.migration_address or target.address):
+        return between  # that is a reason of its own
+    way = reaching.tried(run, home, target, anew=anew)
+    if way is None:
+        return replace(between, notes=())
+    reasons, notes = known.reasons(way.reasons), known.reasons(way.notes)
+    return replace(between, found=(*between.found, *reasons), notes=notes)
 
 
 def _hear(guest: Guest, target: Host, needs: Needs) -> _Heard:

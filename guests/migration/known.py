@@ -59,15 +59,15 @@ class Records:
         if asking and (asking.source_id != source.id or asking.live != needs.live):
             asking = None
         way = self._ways.get((source.id, target.id))
-        found = _reasons(asking.reasons) if asking else ()
+        found = reasons(asking.reasons) if asking else ()
         if way and needs.live and way.at > timezone.now() - ASKED_FOR:
-            found += _reasons(way.reasons)
+            found += reasons(way.reasons)
         return Between(
             proved=frozenset(seen.proved),
             refuted=frozenset(seen.refuted),
             alike=frozenset(_alike(needs, source, target)),
             found=found,
-            notes=_reasons(way.notes) if way and needs.live else (),
+            notes=reasons(way.notes) if way and needs.live else (),
             asked_at=asking.at if asking else None,
         )
 
@@ -144,7 +144,8 @@ def keep_pace(
         )
 
 
-def _reasons(told: list[dict[str, str]]) -> tuple[Reason, ...]:
+def reasons(told: list[dict[str, str]]) -> tuple[Reason, ...]:
+    """What was kept as objects, as values."""
     return tuple(Reason(**each) for each in told)
 
 

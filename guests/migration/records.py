@@ -74,6 +74,19 @@ def end(journey: Journey, outcome: str, sentence: str, measured: Measured) -> No
     rows.update(open=journey.notes.open)
 
 
+def settle(journey: Journey, outcome: str, sentence: str) -> None:
+    """What both hosts said later; what had been known before stays, and reads on."""
+    row = Move.objects.filter(operation=journey.operation).first()
+    if row is None:
+        return
+    if row.outcome in _NOT_KNOWN:
+        row.outcome, row.sentence = outcome, sentence
+    else:
+        row.sentence = f"{row.sentence} {sentence}"
+    row.open = journey.notes.open
+    row.save(update_fields=["outcome", "sentence", "open"])
+
+
 @ended(KIND)
 def follow(operation: Operation) -> None:
     """End the move's own row with its operation, whatever ended that."""

@@ -18,7 +18,6 @@ from guests.migration.aftermath import Where, settled
 from guests.migration.arriving import concluded, undo
 from guests.migration.journey import Journey
 from guests.migration.models import Move
-from guests.migration.records import Measured
 from hosts.models import Host
 from kvmweb.errors import Conflict
 from kvmweb.operations.models import LogLine, Operation
@@ -102,7 +101,7 @@ def settle(run: Run) -> dict[str, Any]:
         undo(journey)
         name, source, target = journey.name, journey.source.name, journey.target.name
         run.say(f"{name} did not move to {target}: it is on {source}, as both say.")
-        records.end(journey, Move.Outcome.FAILED, run.sentence, Measured())
+        records.settle(journey, Move.Outcome.FAILED, run.sentence)
         result = {"host": journey.source.pk}
     else:
         result = concluded(journey, watched, where, None)

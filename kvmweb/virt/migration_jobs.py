@@ -33,6 +33,8 @@ _FIRST_LOOK_S = 0.05
 _LOOK_S = 0.25
 _NO_WAY = "connect to remote libvirt"
 _NO_TLS = re.compile(r"\btls\b|x509|credentials|certificate")
+_NO_NAME = re.compile(r"resolve|name or service not known|name resolution")
+_NO_PORT = re.compile(r"unable to connect to server|failed to connect to '")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Ended:
     error: AppError | None
     unreached: bool = False  # the source did not reach the target: nothing was begun
     no_tls: bool = False  # QEMU of one of the two has no certificates to encrypt it
+    blocked: str = ""  # no memory came through: "name" not known there, or "port"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,15 @@ def _refused(error: libvirt.libvirtError, trip: Trip, doing: str) -> Ended:
         explain(error, doing),
         unreached=unreached,
         no_tls=trip.tls and about_tls and not unreached,
+        blocked=_blocked(text, unreached=unreached),
     )
+
+
+def _blocked(text: str, *, unreached: bool) -> str:
+    """What kept the memory from its target, if the network did."""
+    if _NO_NAME.search(text):
+        return "name"  # for libvirt as well, by the same address
+    return "port" if not unreached and _NO_PORT.search(text) else ""
 
 
 def _prepare(domain: libvirt.virDomain, downtime_ms: int) -> None:

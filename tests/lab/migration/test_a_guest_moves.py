@@ -48,13 +48,18 @@ def test_it_moves_live_and_all_that_is_ours_goes_along(
     assert "owner" in there.virsh("dumpxml", uuid, "--inactive")
 
 
-def test_it_comes_back_and_goes_on_many_times(
+def test_it_goes_back_and_forth_twenty_times(
     lab3: Lab, moving_product: Product, mover: Mover
 ) -> None:
-    uuid = mover("restless", memory_mib=96, shared_mib=8)
-    for number in range(1, 7):
-        moved(moving_product, uuid, lab3.hosts[number % 3])
-    assert homes(lab3, uuid) == {lab3.hosts[0].name: "running"}
+    uuid = mover("restless", memory_mib=48, own_mib=1)
+    for number in range(1, 21):
+        old, new = lab3.hosts[(number + 1) % 2], lab3.hosts[number % 2]
+        moved(moving_product, uuid, new)
+        assert homes(lab3, uuid) == {new.name: "running"}
+        assert guest(moving_product, uuid)["host_name"] == new.name
+        assert not (old.root / _IMAGES / "restless-vdc.qcow2").exists()
+        assert (new.root / _IMAGES / "restless-vdc.qcow2").exists()
+    assert not guest(moving_product, uuid)["conflict"]
 
 
 def test_who_was_paused_is_paused_there(
@@ -219,6 +224,8 @@ def test_hosts_with_certificates_move_it_with_them_as_far_as_they_go(
         told = " ".join(line["message"] for line in operation["log"])
         assert "kvmweb leads the move" in told  # the source has no client certificate
         assert "It goes unencrypted" in told  # and QEMU none at all
+        assert operation["result"]["encrypted"] is False
+        assert "went unencrypted" in operation["message"]
     assert homes(lab3, uuid) == {there.name: "running"}
 
 
