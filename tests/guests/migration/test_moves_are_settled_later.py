@@ -55,7 +55,10 @@ def _move(source: Host, target: Host, **notes: Any) -> Operation:
 
 def _failed(operation: Operation, sentence: str = "Nobody knows.") -> Move:
     """How the row of the move reads once its operation has failed."""
-    end(Operation.objects.filter(pk=operation.pk), End("failed", sentence, "conflict"))
+    end(
+        Operation.objects.filter(pk=operation.pk),
+        End(Operation.State.FAILED, sentence, "conflict"),
+    )
     return Move.objects.get(operation=operation.pk)
 
 
@@ -92,7 +95,7 @@ def test_each_time_in_vain_makes_the_wait_longer(host_of: Hosts) -> None:
     for tries, minutes in enumerate((2, 4, 8), start=1):
         check_tasks.settle()
         queued = Operation.objects.filter(kind=KIND, state="queued")
-        end(queued, End("failed", "Not yet.", "host_timeout"))
+        end(queued, End(Operation.State.FAILED, "Not yet.", "host_timeout"))
         _age(minutes - 1)
         check_tasks.settle()
         assert Operation.objects.filter(kind=KIND).count() == tries
