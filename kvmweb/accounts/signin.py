@@ -10,6 +10,7 @@ import time
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from django.conf import settings
 from django.contrib import auth
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -17,10 +18,13 @@ from django.utils import timezone
 
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import SignInFailure, User
+from kvmweb.accounts.outside import ldap
+from kvmweb.accounts.outside.queries import identities
+from kvmweb.accounts.outside.services import arrived
 from kvmweb.accounts.second import half
 from kvmweb.accounts.second.half import CONFIRMED
 from kvmweb.accounts.services import Asker, set_own_password
-from kvmweb.errors import Invalid, TooMany
+from kvmweb.errors import Conflict, Forbidden, Invalid, TooMany
 
 FRESH_S = 15 * 60
 WINDOW = timedelta(hours=1)  # what happened before that is forgiven
@@ -39,14 +43,16 @@ def sign_in(
     """
     username = username.strip().lower()[:150]
     attempt = count_attempt(username, address)
-    user = _authenticated(request, username, password)
+    user, how = _authenticated(request, username, password), "password"
+    if user is None:
+        user, how = _of_directory(username, password, address), "ldap"
     if user is None:
         audit.record_refusal(
             "sign-in", actor=username, outcome="failed", address=address
         )
         raise Invalid("The user name or the password is wrong.")
     forgive(attempt)
-    return half.enter(request, user, how="password", after=after)
+    return half.enter(request, user, how=how, after=after)
 
 
 def is_fresh(request: HttpRequest) -> bool:
@@ -66,7 +72,7 @@ def confirm(request: HttpRequest, user: User, password: str, address: str) -> No
     Raises Invalid when it is wrong, TooMany like `sign_in`.
     """
     attempt = count_attempt(user.username, address)
-    if _authenticated(None, user.username, password) is None:
+    if _shown(user, password, address) is None:
         audit.record_refusal(
             "sign-in.confirm", actor=user, outcome="failed", address=address
         )
@@ -125,6 +131,44 @@ def _authenticated(
     finally:
         _HASHERS.release()
     return user if isinstance(user, User) else None
+
+
+def _shown(user: User, password: str, address: str) -> User | None:
+    """This user, if it is their password, here or in the directory."""
+    if user.has_usable_password():
+        return _authenticated(None, user.username, password)
+    label = identities(user).filter(provider=settings.LDAP_URL).first()
+    if label is None:
+        return None
+    found = _of_directory(label.label, password, address)
+    return found if found == user else None
+
+
+def _of_directory(username: str, password: str, address: str) -> User | None:
+    """Who has this name and password in the directory; None when nobody has.
+
+    A name with a password of its own here is never asked for there: the directory need
+    not learn it.
+    """
+    if not ldap.configured():
+        return None
+    here = User.objects.filter(username=username).first()
+    if here is not None and here.has_usable_password():
+        return None
+    person = ldap.person(username, password)
+    if person is None:
+        return None
+    try:
+        return arrived(person, address=address)
+    except (Forbidden, Conflict) as error:
+        audit.record_refusal(
+            "sign-in.ldap",
+            actor=username,
+            outcome="failed",
+            address=address,
+            details={"because": error.detail},
+        )
+        return None
 
 
 def count_attempt(username: str, address: str) -> SignInFailure:

@@ -23,7 +23,14 @@ from kvmweb.accounts.models import User
 from kvmweb.accounts.outside import oidc
 from kvmweb.accounts.requests import UserRequest, client_address
 from kvmweb.accounts.services import Asker
-from kvmweb.errors import Conflict, Forbidden, Invalid, TooMany
+from kvmweb.errors import (
+    AppError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    TooMany,
+    Unavailable,
+)
 
 PAGE = 50
 form_page = require_http_methods(["GET", "HEAD", "POST"])
@@ -52,7 +59,7 @@ def login(request: HttpRequest) -> HttpResponse:
             client_address(request),
             after=after,
         )
-    except (Invalid, TooMany) as error:
+    except (Invalid, TooMany, Unavailable) as error:
         return _refused_login(request, form, after, error)
     return redirect(after if inside else "login-second")
 
@@ -218,7 +225,7 @@ def _login_page(
 
 
 def _refused_login(
-    request: HttpRequest, form: forms.SignIn, after: str, error: Invalid | TooMany
+    request: HttpRequest, form: forms.SignIn, after: str, error: AppError
 ) -> HttpResponse:
     form.add_error(None, error.detail)
     response = _login_page(request, form, after, status=error.status)

@@ -4,6 +4,7 @@ A sign-in makes at most five calls, each with a deadline: what the provider offe
 its keys (both kept for minutes), the token, and what it tells of the person.
 """
 
+import json
 import secrets
 import threading
 import time
@@ -175,7 +176,7 @@ def _document(session: requests.Session, address: str, **more: Any) -> dict[str,
 
 def _parsed(text: bytes) -> dict[str, Any]:
     try:
-        said = requests.compat.json.loads(text)
+        said = json.loads(text)
     except ValueError as error:
         raise _silent() from error
     if not isinstance(said, dict):
