@@ -61,7 +61,7 @@ POLICIES = {
             POST_COPY,
             "Post-copy",
             "After one round it runs at its target and fetches the rest from there. "
-            "Quick and sure, but a link that breaks then stops the guest.",
+            "Quick and sure, but a link that breaks then stops it until it is mended.",
             downtimes_ms=(300,),
             rounds_a_rung=1,
             seconds_a_rung=600.0,
