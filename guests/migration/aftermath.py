@@ -76,6 +76,8 @@ def settled(journey: Journey, within_s: float = SETTLE_S) -> Where:
         if not waits or time.monotonic() > until:
             unheard = isinstance(here, Unheard) or isinstance(there, Unheard)
             journey.notes.open = unheard or where in _OPEN
+            if where == Where.STAYED and journey.post_copied:
+                journey.run.keep(post_copied=False)  # else it could not run here
             return where
         journey.run.progress(0, "asking both hosts what came true")
         time.sleep(_LOOK_S)
@@ -164,8 +166,8 @@ def _end_half(journey: Journey, here: Told, there: Told) -> None:
             return  # only once that is certain it goes on at its source
         if isinstance(here, Whereabouts) and here.half and here.reason == "migration":
             _go_on(journey)
-        if isinstance(here, Whereabouts) and _stuck(here) and there is None:
-            _end_rest(journey)
+        if _stuck(here) and not isinstance(there, Unheard):
+            _end_rest(journey)  # it does not run there: see above
     except AppError as error:
         journey.run.log(f"Not yet: {error}")
 

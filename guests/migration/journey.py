@@ -70,7 +70,7 @@ class Journey:
     @property
     def post_copied(self) -> bool:
         """Whether it ran at its target already: what it wrote since is there alone."""
-        known = self.run.result | self.run.params
+        known = self.run.params | self.run.result
         return bool(known.get("post_copied"))
 
     def keep(self) -> None:

@@ -89,7 +89,7 @@ def _reason(blocked: str, source: Host, target: Host) -> Reason:
             "guests in.",
             f"Make the name known on {source.name} (DNS or /etc/hosts), or give "
             f"{target.name} an IP address as its migration address.",
-            "edit-host",
+            "check",
         )
     return Reason(
         "port",
@@ -97,7 +97,7 @@ def _reason(blocked: str, source: Host, target: Host) -> Reason:
         "memory would be sent.",
         f"Let {source.name} through to the TCP ports {_PORTS} of {address}, or give "
         f"{target.name} a migration address that it reaches.",
-        "edit-host",
+        "check",
     )
 
 

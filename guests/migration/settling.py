@@ -18,8 +18,9 @@ from guests.migration.aftermath import Where, settled
 from guests.migration.arriving import concluded, undo
 from guests.migration.journey import Journey
 from guests.migration.models import Move
+from guests.migration.monitor import Watched
 from hosts.models import Host
-from kvmweb.errors import Conflict
+from kvmweb.errors import AppError, Conflict
 from kvmweb.operations.models import LogLine, Operation
 from kvmweb.operations.registry import Recovery, work
 from kvmweb.operations.run import Run
@@ -101,9 +102,24 @@ def settle(run: Run) -> dict[str, Any]:
         undo(journey)
         name, source, target = journey.name, journey.source.name, journey.target.name
         run.say(f"{name} did not move to {target}: it is on {source}, as both say.")
-        records.settle(journey, Move.Outcome.FAILED, run.sentence)
-        result = {"host": journey.source.pk}
+        result = _ended(journey, {"host": journey.source.pk})
     else:
-        result = concluded(journey, watched, where, None)
+        result = _concluded(journey, watched, where)
     LogLine.objects.create(operation_id=journey.operation, message=run.sentence)
+    return result
+
+
+def _concluded(journey: Journey, watched: Watched, where: Where) -> dict[str, Any]:
+    try:
+        return concluded(journey, watched, where, None)
+    except AppError as error:
+        if journey.notes.open:
+            raise  # not yet
+        journey.run.say(str(error))
+        return _ended(journey, {})
+
+
+def _ended(journey: Journey, result: dict[str, Any]) -> dict[str, Any]:
+    """It did not move, and that is certain now."""
+    records.settle(journey, Move.Outcome.FAILED, journey.run.sentence)
     return result
