@@ -7,7 +7,7 @@ from django import forms
 from guests.edits import DESCRIPTION_MAX, TITLE_MAX, Edit
 from guests.models import Guest
 from kvmweb.accounts.gate import Right, may
-from kvmweb.accounts.models import User
+from kvmweb.accounts.models import Project, User
 
 
 class EditForm(forms.Form):
@@ -38,6 +38,14 @@ class EditForm(forms.Form):
         help_text="May see, operate and edit it.",
     )
 
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.all(),
+        required=False,
+        to_field_name="name",
+        empty_label="None",
+        help_text="Its members have their rights on it, and it counts there.",
+    )
+
     def __init__(self, guest: Guest, user: User, *args: Any, **kwargs: Any) -> None:
         kwargs["initial"] = {
             "title": guest.title,
@@ -45,17 +53,22 @@ class EditForm(forms.Form):
             "tags": " ".join(guest.tags),
             "protected": guest.protected,
             "owner": guest.owner.username if guest.owner else None,
+            "project": guest.project.name if guest.project else None,
         }
         super().__init__(*args, **kwargs)
         if not may(user, Right.MANAGE_USERS):
             del self.fields["owner"]
+        if not may(user, Right.MANAGE_PROJECTS):
+            del self.fields["project"]
 
     def edit(self) -> Edit:
         """The change, once the form is valid."""
         told = self.cleaned_data
-        owner = None
+        owner = project = None
         if "owner" in self.fields:
             owner = told["owner"].username if told["owner"] else ""
+        if "project" in self.fields:
+            project = told["project"].name if told["project"] else ""
         return Edit(
             title=told["title"],
             # Browsers send \r\n, libvirt keeps \n.
@@ -63,6 +76,7 @@ class EditForm(forms.Form):
             tags=tuple(told["tags"].replace(",", " ").split()),
             protected=told["protected"],
             owner=owner,
+            project=project,
         )
 
 

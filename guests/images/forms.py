@@ -30,6 +30,19 @@ class AboutForm(forms.Form):
         label="It has cloud-init",
         help_text="Then new guests can be given a host name, a user and keys.",
     )
+    note = forms.CharField(
+        max_length=2000,
+        required=False,
+        label="What it is for",
+        help_text="People who ask for a machine read it in the catalogue.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    offered = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="It can be asked for",
+        help_text="Else only who makes guests themselves can choose it.",
+    )
     min_disk_gib = forms.IntegerField(
         min_value=0,
         max_value=2**20,
@@ -61,6 +74,8 @@ class AboutForm(forms.Form):
             os=said["os"],
             cloud_init=said["cloud_init"],
             min_disk_bytes=(said["min_disk_gib"] or 0) * GIB,
+            note=said["note"],
+            offered=said["offered"],
         )
 
     def tell(self, error: AppError) -> None:

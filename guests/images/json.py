@@ -15,6 +15,8 @@ def image_json(image: Image) -> dict[str, Any]:
         "os": image.os,
         "cloud_init": image.cloud_init,
         "min_disk_bytes": image.min_disk_bytes,
+        "note": image.note,
+        "offered": image.offered,
         "state": image.state,
         "problem": image.problem,
         "operation": str(image.operation) if image.operation else None,

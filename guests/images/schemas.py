@@ -13,6 +13,7 @@ _NAME = Field(min_length=1, max_length=100)
 _VERSION = Field("", max_length=50)
 _OS = Field("", max_length=255)
 _BYTES = Field(0, ge=0, le=2**53)
+_NOTE = Field("", max_length=2000)
 
 
 class UploadIn(Schema):
@@ -51,13 +52,13 @@ class ImageIn(Schema):
     os: str = _OS
     cloud_init: bool = False
     min_disk_bytes: int = _BYTES
+    note: str = _NOTE
+    offered: bool = True
     source: ImageSourceIn
 
     def about(self) -> About:
         """What it says of the image."""
-        return About(
-            self.name, self.version, self.os, self.cloud_init, self.min_disk_bytes
-        )
+        return About(**self.model_dump(exclude={"source"}))
 
 
 class ImagePatch(Schema):
@@ -70,6 +71,8 @@ class ImagePatch(Schema):
     os: str = _OS
     cloud_init: bool = False
     min_disk_bytes: int = _BYTES
+    note: str = _NOTE
+    offered: bool = True
 
     def about(self, image: Image) -> About:
         """The image as it is to be."""
@@ -101,6 +104,8 @@ class ImageOut(Schema):
     os: str
     cloud_init: bool
     min_disk_bytes: int
+    note: str
+    offered: bool
     state: Image.State
     problem: str
     operation: str | None

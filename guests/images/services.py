@@ -54,6 +54,8 @@ class About:
     os: str = ""  # an osinfo id
     cloud_init: bool = False
     min_disk_bytes: int = 0
+    note: str = ""  # what it is for
+    offered: bool = True  # to people who ask for guests
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from django import forms
 
@@ -102,8 +103,20 @@ class GuestForm(_Told):
 
     def __init__(self, offers: Iterable[tuple[Any, str]], data: Any = None) -> None:
         super().__init__(data)
-        groups: Groups = [("", [(str(pk), name) for pk, name in offers])]
+        self.offers = [(str(pk), name) for pk, name in offers]
+        groups: Groups = [("", self.offers)]
         self.fields["guest"].offer(groups)  # type: ignore[attr-defined]
+
+    def clean_guest(self) -> str:
+        """The word that was chosen. It must be one of those offered."""
+        word: str = self.cleaned_data["guest"]
+        if word not in dict(self.offers):
+            raise forms.ValidationError("Choose one of the list.")
+        return word
+
+    def uuid(self) -> UUID:
+        """The guest; the form must be valid."""
+        return UUID(self.cleaned_data["guest"])
 
 
 class DeleteForm(_Told):

@@ -9,6 +9,7 @@ urlpatterns = [
     path("projects/new/", views.new, name="project-new"),
     path("projects/<int:project_id>/", views.detail, name="project"),
     path("projects/<int:project_id>/edit/", views.edit, name="project-edit"),
+    path("projects/<int:project_id>/guests/", views.give, name="project-guest-add"),
     path("projects/<int:project_id>/delete/", views.delete, name="project-delete"),
     path(
         "projects/<int:project_id>/members/",

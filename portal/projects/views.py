@@ -12,13 +12,16 @@ from django.views.decorators.http import (
     require_safe,
 )
 
+from guests import access as guest_access
+from guests import services as guests
+from guests.edits import Edit
 from kvmweb.accounts.gate import Right, door, may_everywhere, may_in
 from kvmweb.accounts.models import Project
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import AppError
 from portal.projects import access, people, queries, services
-from portal.projects.forms import DeleteForm, MemberForm, ProjectForm
+from portal.projects.forms import DeleteForm, GuestForm, MemberForm, ProjectForm
 from portal.projects.offers import offers
 
 PAGE = 48
@@ -102,6 +105,26 @@ def delete(request: UserRequest, project_id: int) -> HttpResponse:
 
 @require_POST
 @door(Right.SIGNED_IN)
+def give(request: UserRequest, project_id: int) -> HttpResponse:
+    """A guest that is in no project is this one's from now on."""
+    user = request.user
+    project = access.project(user, project_id, Right.MANAGE_PROJECTS)
+    form = GuestForm(queries.guests_without(), request.POST)
+    if form.is_valid():
+        guest = guest_access.guest(user, form.uuid(), Right.EDIT)
+        change, address = Edit(project=project.name), request.client_address
+        try:
+            guests.edit(guest, change, by=user, address=address)
+        except AppError as error:
+            form.tell(error)
+        else:
+            messages.success(request, f"{guest.name} is in {project} now.")
+            return redirect("project", project.pk)
+    return _page(request, project, status=422, guest_form=form)
+
+
+@require_POST
+@door(Right.SIGNED_IN)
 def set_member(request: UserRequest, project_id: int) -> HttpResponse:
     """Let somebody in, or make them something else in it."""
     project = access.peopled(request.user, project_id)
@@ -138,6 +161,7 @@ def _page(
 ) -> HttpResponse:
     user = request.user
     (known,) = queries.known([queries.one(project)], user)
+    manages = may_everywhere(user, Right.MANAGE_PROJECTS)
     context = {
         "known": known,
         "project": known.project,
@@ -145,7 +169,8 @@ def _page(
         "takings": queries.takings(project),
         "member_form": MemberForm(),
         "may_people": access.may_people(user, project),
-        "may_manage": may_everywhere(user, Right.MANAGE_PROJECTS),
+        "may_manage": manages,
+        "guest_form": GuestForm(queries.guests_without()) if manages else None,
         "may_ask": may_in(user, project.pk, Right.REQUEST),
     } | forms
     return render(request, "portal/projects/detail.html", context, status=status)

@@ -140,6 +140,8 @@ class Upload {
       version: said.version.value,
       os: said.os.value,
       cloud_init: said.cloud_init.checked,
+      note: said.note.value,
+      offered: said.offered.checked,
       min_disk_bytes: Number(said.min_disk_gib.value || 0) * 1024 ** 3,
       source: { upload },
     };

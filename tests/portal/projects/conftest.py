@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -95,9 +96,11 @@ def small(db: None) -> Flavor:
     )
 
 
-def taken(project: Project, label: str = "web", *, used: bool = False) -> str:
-    """Something takes up some of its quota; what it is."""
-    subject = f"guest:{label}"
+def taken(
+    project: Project, label: str, guest: UUID | None = None, *, used: bool = False
+) -> str:
+    """A guest takes up some of its quota, or will; the subject of its charge."""
+    subject = f"guest:{guest or uuid4()}"
     ledger.reserve(project, subject, Amounts(1, 2, 4 * GIB, 10 * GIB), label)
     if used:
         ledger.settle(subject, subject)
