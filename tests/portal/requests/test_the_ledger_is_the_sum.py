@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     rule,
     run_state_machine_as_test,
@@ -34,16 +35,18 @@ from tests.portal.requests.conftest import GIB, Api
 
 pytestmark = pytest.mark.usefixtures("kvm1", "small", "large", "redis_server")
 FEW = settings(
-    max_examples=12,
-    stateful_step_count=25,
+    max_examples=15,
+    stateful_step_count=40,
     derandomize=True,
     database=None,
     deadline=None,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
 PLACE = st.integers(0, 30)
 FINE = frozenset({200, 201, 202, 403, 404, 409, 422})
 Ended = Operation.State
+FIRST = ["", "cancel", "reject", "approve", "approve succeeded", "approve failed"]
 
 
 class Selfservice(RuleBasedStateMachine):
@@ -63,6 +66,19 @@ class Selfservice(RuleBasedStateMachine):
     def teardown(self) -> None:
         transaction.set_rollback(True)
         self.undone.close()
+
+    @initialize(decisions=st.lists(st.sampled_from(FIRST), min_size=4, max_size=4))
+    def begin_with_some(self, decisions: list[str]) -> None:
+        """Four requests, each decided and carried out, or not yet."""
+        for name, decision in zip("abcd", decisions, strict=True):
+            self._fine(self.asks.ask(name=name, flavor="small"))
+            verb, _, how = decision.partition(" ")
+            if row := Request.objects.filter(name=name).first():
+                who = self.asks if verb == "cancel" else self.decides
+                if verb:
+                    self._fine(who.post(f"{row.pk}/{verb}/"))
+            if how:
+                self._end(Operation.objects.get(guest_name=name), Ended(how))
 
     @rule(name=st.sampled_from("abcde"), size=st.sampled_from(["small", "large"]))
     def ask(self, name: str, size: str) -> None:
@@ -99,10 +115,7 @@ class Selfservice(RuleBasedStateMachine):
         rows = list(Operation.objects.filter(state="queued").order_by("pk"))
         if not rows:
             return
-        row = rows[place % len(rows)]
-        if how == Ended.SUCCEEDED:
-            self._came_true(row)
-        assert end(Operation.objects.filter(pk=row.pk), End(how, "So it ended."))
+        self._end(rows[place % len(rows)], how)
 
     @rule(place=PLACE, vcpus=st.integers(1, 6))
     def ask_for_another_size(self, place: int, vcpus: int) -> None:
@@ -158,6 +171,12 @@ class Selfservice(RuleBasedStateMachine):
             cpus = row.vcpus if row else size.vcpus
             memory = row.memory_bytes if row else size.memory_bytes
             yield f"guest:{guest.pk}", Amounts(1, cpus, memory, size.disk_bytes)
+
+    def _end(self, operation: Operation, how: Ended) -> None:
+        if how == Ended.SUCCEEDED:
+            self._came_true(operation)
+        row = Operation.objects.filter(pk=operation.pk)
+        assert end(row, End(how, "So it ended."))
 
     def _came_true(self, operation: Operation) -> None:
         """What its host would say of it, and what is ours of it."""
