@@ -93,6 +93,10 @@ PAGES = [
     "/users/",
     "/users/new/",
     "/account/",
+    "/account/notices/",
+    "/notices/",
+    "/webhooks/new/",
+    "/use/",
     "/nothing/here/",
 ]
 VIEWS = [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")]
