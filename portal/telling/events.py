@@ -45,8 +45,9 @@ _ALL = (
     Event("lease.ending", "A machine's time is about to end", _LEASES),
     Event("lease.extended", "A machine's time was extended", _LEASES, mail=False),
     Event("lease.stopped", "A machine's time is over, and it is stopped", _LEASES),
-    Event("lease.kept", "A stopped machine is about to be deleted", _LEASES),
+    Event("lease.kept", "A stopped machine is kept, and then deleted", _LEASES),
     Event("lease.deleted", "A machine was deleted with its volumes", _LEASES),
+    Event("lease.held", "Leases wait for an administrator", _LEASES),
     Event("guest.handed-over", "A machine was handed over", _LEASES),
     Event(
         "project.member", "I am taken into a project, or out of it", _ELSE, mail=False

@@ -1,6 +1,8 @@
 """Somebody is told: on the page below the bell, in the ways they chose, nobody else."""
 
+import ast
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -161,6 +163,21 @@ def test_a_long_list_costs_as_much_as_a_short_one(
         say(user, title=f"{number}")
     with django_assert_max_num_queries(4):  # session, person, count, page
         as_user.get(path)
+
+
+def test_whatever_people_are_told_of_can_be_chosen() -> None:
+    said = {
+        call.args[0].value
+        for path in Path("portal").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in ("tell", "_tell")
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+    assert "lease.ending" in said
+    assert said <= EVENTS.keys()
 
 
 def test_words_of_others_are_text(user: User, as_user: Client) -> None:
