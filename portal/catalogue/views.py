@@ -2,9 +2,10 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from kvmweb.accounts.gate import Right, door
+from kvmweb.accounts.gate import Right, door, may_in
 from kvmweb.accounts.requests import UserRequest
 from portal.catalogue import queries
 from portal.projects import access
@@ -23,8 +24,10 @@ def catalogue(request: UserRequest) -> HttpResponse:
     if project is None and len(mine) == 1:
         project = mine[0]
     where = f"?project={project.pk}&" if project else "?"
+    places = [project] if project else mine
+    asks = any(may_in(request.user, each.pk, Right.REQUEST) for each in places)
     context = {
-        "ask": f"/requests/new/{where}" if project or mine else "",
+        "ask": f"{reverse('request-new')}{where}" if asks else "",
         "catalogue": queries.catalogue(request.user, project),
         "project": project,
         "mine": mine,

@@ -173,6 +173,8 @@ def test_the_catalogue_shows_what_can_be_asked_for(
     asked = f"/requests/new/?project={shop.pk}&amp;"
     assert f"{asked}flavor={flavor.pk}" in page
     assert f"{asked}image={image.pk}" in page
+    Member.objects.update(role="viewer")  # who asks for nothing
+    assert "/requests/new/" not in as_user.get("/catalogue/").content.decode()
 
 
 def test_the_api_says_the_same_with_networks_of_the_project(
