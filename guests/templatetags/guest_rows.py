@@ -106,7 +106,7 @@ def _network(guest: Guest) -> str:
 
 def _address(guest: Guest) -> str:
     told = words.addresses(guest.addresses)
-    return f'<td class="mono" data-label="Address">{told}</td>'
+    return f'<td class="mono narrower" data-label="Address">{told}</td>'
 
 
 def _uptime(guest: Guest) -> str:

@@ -1,4 +1,5 @@
-// Rows that are chosen together: click, shift-click, space; and what is done to them.
+// Rows that are chosen together: click, shift-click, space, shift with an arrow; and
+// what is done to them.
 import { agreed } from "./actions.js";
 import { api } from "./api.js";
 import { notice } from "./notices.js";
@@ -23,6 +24,7 @@ class Selection {
 
   start() {
     this.list.addEventListener("click", (event) => this.click(event));
+    this.list.addEventListener("keydown", (event) => this.step(event));
     this.bar.addEventListener("click", (event) => this.press(event));
     document.addEventListener("kvmweb:parts", () => this.show());
     this.show();
@@ -36,6 +38,22 @@ class Selection {
       if (event.shiftKey && this.last?.isConnected) this.range(box);
       this.last = box;
     } else return;
+    this.show();
+  }
+
+  /** Up and down go from row to row; with shift what lies between is chosen, too. */
+  step(event) {
+    const way = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!way || !event.target.matches("[data-select]")) return;
+    const boxes = this.boxes;
+    const next = boxes[boxes.indexOf(event.target) + way];
+    event.preventDefault();
+    if (!next) return;
+    next.focus();
+    if (!event.shiftKey) return;
+    event.target.checked = true;
+    next.checked = true;
+    this.last = next;
     this.show();
   }
 
