@@ -18,10 +18,12 @@ from bench import (
     create,
     drain,
     events,
+    inbox,
     migrate,
     pages,
     placement,
     predict,
+    requests,
     upload,
     watcher,
 )
@@ -39,6 +41,8 @@ PARTS: dict[str, Callable[[Path], list[Figure]]] = {
     "drain": drain.measure,
     "placement": placement.measure,
     "predict": predict.measure,
+    "inbox": inbox.measure,
+    "requests": requests.measure,
 }
 
 

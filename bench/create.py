@@ -35,17 +35,17 @@ def measure(place: Path) -> list[Figure]:
 
 def _creating(host: LabHost, product: Product) -> Figure:
     host.virsh("vol-create-as", "default", "base.qcow2", "256M", "--format", "qcow2")
-    image = _image(product)
-    _by_api(product, image, 0)  # warms both ways
+    image = image_of(product)
+    by_api(product, image, 0)  # warms both ways
     document = host.virsh("dumpxml", "--inactive", "bench-api-0")
     _by_virsh(host, document, 0)
-    _quiet(host)
+    quiet(host)
     ours, theirs = [], []
     for number in range(1, ROUNDS + 1):  # in turn, for a machine's speed drifts
-        ours.append(_by_api(product, image, number))
-        _quiet(host)
+        ours.append(by_api(product, image, number))
+        quiet(host)
         theirs.append(_by_virsh(host, document, number))
-        _quiet(host)
+        quiet(host)
     return Figure(
         "API create from an image on the host → running, against virsh",
         statistics.median(ours) / statistics.median(theirs),
@@ -55,7 +55,7 @@ def _creating(host: LabHost, product: Product) -> Figure:
     )
 
 
-def _image(product: Product) -> int:
+def image_of(product: Product) -> int:
     """The image of the volume, once it is ready."""
     until(lambda: bool(_volume(product)))
     told = {
@@ -84,7 +84,7 @@ def _volume(product: Product) -> int:
     return 0
 
 
-def _by_api(product: Product, image: int, number: int) -> float:
+def by_api(product: Product, image: int, number: int) -> float:
     """Seconds from asking to the guest being shown as running."""
     told = {
         "name": f"bench-api-{number}",
@@ -139,7 +139,7 @@ def _by_virsh(host: LabHost, document: str, number: int) -> float:
         return time.perf_counter() - begun
 
 
-def _quiet(host: LabHost) -> None:
+def quiet(host: LabHost) -> None:
     """Nobody runs: an emulated guest that finds nothing to boot takes a whole CPU."""
     for name in host.virsh("list", "--name").split():
         host.virsh("destroy", name)
@@ -152,7 +152,7 @@ def _run(*words: str) -> None:
 
 def _pages(place: Path, product: Product) -> list[Figure]:
     """The server's time for the page of a new guest and that of one that is there."""
-    _add_paper(place, product)
+    add_paper(place, product)
     guest = product.call("GET", "guests/?search=paper").body["items"][0]["uuid"]
     browser = Browser(product)
     figures = []
@@ -161,7 +161,7 @@ def _pages(place: Path, product: Product) -> list[Figure]:
         ("page of a new guest", "/guests/new/"),
         ("page of a guest", f"/guests/{guest}/"),
     ):
-        taken = _milliseconds(browser, path)
+        taken = milliseconds(browser, path)
         figures.append(
             Figure(
                 f"{name}, {HOSTS} hosts, {NETWORKS} networks, {VOLUMES:,} volumes",
@@ -174,7 +174,7 @@ def _pages(place: Path, product: Product) -> list[Figure]:
     return figures
 
 
-def _milliseconds(browser: Browser, path: str) -> list[float]:
+def milliseconds(browser: Browser, path: str) -> list[float]:
     for _ in range(3):
         browser.get(path)
     taken = []
@@ -185,7 +185,7 @@ def _milliseconds(browser: Browser, path: str) -> list[float]:
     return taken
 
 
-def _add_paper(place: Path, product: Product) -> None:
+def add_paper(place: Path, product: Product) -> None:
     """Hosts of libvirt's test driver with their share of networks and volumes."""
     for number in range(HOSTS):
         file = place / f"paper-{number}.xml"

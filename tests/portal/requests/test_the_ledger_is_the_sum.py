@@ -35,8 +35,8 @@ from tests.portal.requests.conftest import GIB, Api
 
 pytestmark = pytest.mark.usefixtures("kvm1", "small", "large", "redis_server")
 FEW = settings(
-    max_examples=15,
-    stateful_step_count=40,
+    max_examples=10,
+    stateful_step_count=20,
     derandomize=True,
     database=None,
     deadline=None,
