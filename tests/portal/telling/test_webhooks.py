@@ -384,7 +384,8 @@ def test_the_log_costs_as_much_for_many_as_for_few(
     hook = hook_of(user)
     for number in range(40):
         say(user, title=f"{number}")
-    with django_assert_max_num_queries(5):  # session, person, webhook, count, page
+    # session, person, memberships, webhook, count, page
+    with django_assert_max_num_queries(6):
         as_user.get(f"/webhooks/{hook.pk}/")
 
 
