@@ -44,3 +44,18 @@ class Confirm(forms.Form):
             attrs={"autocomplete": "current-password", "autofocus": True}
         ),
     )
+
+
+class NewPasskey(forms.Form):
+    """A new passkey; the browser fills in what it made."""
+
+    name = forms.CharField(
+        max_length=100, help_text="What you call it: “laptop”, “blue stick”."
+    )
+    credential = forms.CharField(max_length=100_000, widget=forms.HiddenInput)
+
+
+class UsedPasskey(forms.Form):
+    """What the browser's key answered."""
+
+    credential = forms.CharField(max_length=100_000)

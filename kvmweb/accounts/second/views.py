@@ -70,9 +70,9 @@ def step(request: HttpRequest) -> HttpResponse:
             )
         except (Invalid, TooMany) as error:
             refuse(form, error)
-            return _step_page(request, found, form, status=error.status)
+            return step_page(request, found, form, status=error.status)
         return redirect(found.after or "overview")
-    return _step_page(request, found, form, status=422 if form.is_bound else 200)
+    return step_page(request, found, form, status=422 if form.is_bound else 200)
 
 
 @form_page
@@ -96,7 +96,7 @@ def demanded_app(request: HttpRequest) -> HttpResponse:
     if not shown:
         return _app_page(request, by, form, bare=True)
     half.complete(request, found, by="app")
-    return _codes_page(request, shown, found.after or reverse("overview"))
+    return codes_page(request, shown, found.after or reverse("overview"))
 
 
 @require_safe
@@ -122,9 +122,9 @@ def app(request: UserRequest) -> HttpResponse:
         return _app_page(request, by, form)
     if not form.is_bound or not form.is_valid():
         return _app_page(request, by, form)
-    _secured(request)
+    secured(request)
     if shown:
-        return _codes_page(request, shown, reverse("second"))
+        return codes_page(request, shown, reverse("second"))
     messages.success(request, "The new app is set up; the one before is good no more.")
     return redirect("second")
 
@@ -157,7 +157,7 @@ def remove_passkey(request: UserRequest, passkey_id: int) -> HttpResponse:
 def recovery(request: UserRequest) -> HttpResponse:
     """New recovery codes, shown this once."""
     shown = services.new_recovery(request.user, by=_asker(request))
-    return _codes_page(request, shown, reverse("second"))
+    return codes_page(request, shown, reverse("second"))
 
 
 @require_POST
@@ -200,16 +200,17 @@ def _set_up(form: forms.NewApp, by: Asker) -> list[str]:
     return services.set_up_app(by.user, typed["sealed"], typed["code"], by=by)
 
 
-def _secured(request: UserRequest) -> None:
+def secured(request: UserRequest) -> None:
     """This session has shown the new factor; those that have not are ended."""
     request.session[half.PASSED] = request.session[half.CONFIRMED]
     key = request.session.session_key or ""
     sessions.end_others(request.user, key, by=_asker(request))
 
 
-def _step_page(
+def step_page(
     request: HttpRequest, found: Half, form: forms.Code, *, status: int
 ) -> HttpResponse:
+    """The page of the second step."""
     context = {"form": form, "factors": queries.factors(found.user)}
     return render(request, "accounts/second_step.html", context, status=status)
 
@@ -228,7 +229,8 @@ def _app_page(
     return render(request, "accounts/second_app.html", context, status=status)
 
 
-def _codes_page(request: HttpRequest, shown: list[str], after: str) -> HttpResponse:
+def codes_page(request: HttpRequest, shown: list[str], after: str) -> HttpResponse:
+    """New recovery codes, shown this once."""
     context = {"codes": shown, "next": after}
     response = render(request, "accounts/recovery_codes.html", context)
     response.headers["Cache-Control"] = "no-store"
