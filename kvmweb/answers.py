@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from kvmweb.accounts import audit
+from kvmweb.accounts.gate import sees_all
 from kvmweb.accounts.models import User
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.bodylimit import TooLarge
@@ -49,8 +50,9 @@ class Told(AppError):
         self.title = phrase.phrase
 
 
+_NOWHERE = NotFound("There is nothing at this address.")
 _EXPLAINED: tuple[tuple[tuple[type[Exception], ...], AppError], ...] = (
-    ((Http404,), NotFound("There is nothing at this address.")),
+    ((Http404,), _NOWHERE),
     ((RequestDataTooBig,), TooLarge("The body is larger than what is taken here.")),
     ((OverflowError, DataError), Invalid("A value is out of range.")),
     (
@@ -77,7 +79,12 @@ def refusal(request: HttpRequest, error: AppError) -> HttpResponse:
     if isinstance(error, Unavailable):
         return answer(request, error)  # perhaps there is no database to write to
     hidden = error.hidden if isinstance(error, NotFound) else ""
-    if hidden or isinstance(error, Forbidden) or _stranger(request, error):
+    if (
+        hidden
+        or isinstance(error, Forbidden)
+        or _stranger(request, error)
+        or _probing(request, error)
+    ):
         user = request.user
         audit.record_refusal(
             _action(request),
@@ -94,6 +101,16 @@ def _stranger(request: HttpRequest, error: AppError) -> bool:
     return isinstance(error, NotKnown) and (
         is_api(request) or request.method not in SAFE
     )
+
+
+def _probing(request: HttpRequest, error: AppError) -> bool:
+    """Whether somebody who sees not everything asked for what is not there.
+
+    It is written down like what is not theirs, so that both cost the same time.
+    """
+    user = request.user
+    known = isinstance(user, User) and not sees_all(user)
+    return known and isinstance(error, NotFound) and error is not _NOWHERE
 
 
 def _action(request: HttpRequest) -> str:

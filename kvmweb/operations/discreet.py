@@ -30,8 +30,9 @@ DELETED = "guest.delete"
 
 def discreet(told: dict[str, Any]) -> dict[str, Any]:
     """The operation as JSON without hosts, their words, and other people's guests."""
-    open_ = _is_open(told["kind"], (told["error"] or {}).get("code", ""))
-    message = told["message"]
+    error = told["error"] or {}
+    open_ = _is_open(told["kind"], error.get("code", ""))
+    message = told["message"] or error.get("message", "")
     if message and not open_:
         message = _end(told["kind"], told["guest_name"], told["state"])
     message = _without(message, told["host_name"])
@@ -40,7 +41,7 @@ def discreet(told: dict[str, Any]) -> dict[str, Any]:
         "host_name": "",
         "phase": _without(told["phase"], told["host_name"]) if open_ else "",
         "message": message,
-        "error": told["error"] and told["error"] | {"message": message},
+        "error": error | {"message": message} if error else None,
         "result": _result(told["kind"], told["result"]),
     }
 

@@ -96,13 +96,13 @@ def _remind(lease: Lease, guest: Guest, now: datetime, _step: Step) -> None:
 def _shut_down(lease: Lease, guest: Guest, now: datetime, _step: Step) -> None:
     lease.state, lease.stopping_since = State.STOPPED, now
     if guest.state == DomainState.RUNNING:
-        _ask(lease, lambda: guests.shutdown(guest, by=None))
+        _ask(lease, lambda: guests.act(guest, "shutdown", by=None))
     messages.stopped(lease, guest)
 
 
 def _force_off(lease: Lease, guest: Guest, now: datetime, _step: Step) -> None:
     lease.quiet_until = now + _AGAIN
-    _ask(lease, lambda: guests.force_off(guest, by=None))
+    _ask(lease, lambda: guests.act(guest, "force-off", by=None))
 
 
 def _keep(lease: Lease, guest: Guest, now: datetime, _step: Step) -> None:
@@ -157,7 +157,7 @@ def _ask(lease: Lease, ask: Callable[[], Operation]) -> None:
 @ended("guest.delete")
 def followed(operation: Operation) -> None:
     """A guest was deleted, by its lease or by anybody: its lease has ended."""
-    if operation.state != Operation.State.SUCCEEDED:
+    if operation.state != Operation.State.SUCCEEDED or operation.guest is None:
         return
     rows = Lease.objects.select_for_update(of=("self",)).exclude(state=State.ENDED)
     lease = rows.filter(guest=operation.guest).first()
