@@ -36,14 +36,14 @@ def decided(request: Request, by: User | None, who: str, note: str) -> None:
     request.decision_note, request.decided_at = note, timezone.now()
 
 
-def record(action: str, request: Request, by: Asker, **details: object) -> None:
-    """One row of the audit record."""
+def record(action: str, request: Request, by: Asker | None, **details: object) -> None:
+    """One row of the audit record; with nobody, the product itself did it."""
     audit.record(
         action,
-        actor=by.user,
+        actor=by.user if by else SYSTEM,
         target=request.topic,
         outcome="succeeded",
-        address=by.address,
+        address=by.address if by else "",
         details={
             "name": request.name,
             "project": request.project.name,

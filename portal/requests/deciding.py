@@ -77,6 +77,7 @@ def by_rule(request: Request, rule: ApprovalRule) -> Request:
             why = f"The rule “{rule.name}” approves it by itself."
             book.became(row, State.APPROVED, who=book.SYSTEM, why=why)
             _begin(row, None)
+            book.record("request.approve", row, None, rule=rule.name)
             messages.decided(row)
             return row
     except AppError as error:
@@ -96,6 +97,7 @@ def reject(request: Request, *, by: Asker, note: str = "") -> Request:
         row = locked(request)
         need_pending(row.name, row.state)
         book.decided(row, by.user, by.user.username, note)
+        row.sealed = ""
         book.became(row, State.REJECTED, who=by.user.username, why=note)
         ledger.release(row.topic)
         book.record("request.reject", row, by, note=note)

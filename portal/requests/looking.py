@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from guests.creation import filters, rooms
-from guests.creation.placement import DiskNeed, Need, Refused, Room
+from guests.creation.placement import DiskNeed, Need, Room
 from guests.creation.services import Preview
 from kvmweb.errors import AppError
 from portal.projects import scopes
@@ -53,10 +53,10 @@ def look(request: Request) -> Outlook | None:
         return None
     try:
         found = provisioning.preview(request)
-    except Refused as error:
-        return Outlook(refusal=str(error), plain=provisioning.NO_ROOM)
-    except AppError as error:
+    except provisioning.ImageGone as error:
         return Outlook(refusal=str(error), plain=str(error))
+    except AppError as error:
+        return Outlook(refusal=str(error), plain=provisioning.NO_ROOM)
     return _outlook(found)
 
 

@@ -1,16 +1,13 @@
 """Carrying out what was approved: the ordinary operations, and the wish behind them."""
 
-from typing import NoReturn
-
 from guests.creation import services as creation
-from guests.creation.placement import Refused
 from guests.creation.services import Preview
 from guests.creation.wanted import Wanted, WantedDisk, WantedNic
 from guests.hardware import resizing
 from guests.images.models import Image
 from guests.models import Guest
 from hosts.models import Host
-from kvmweb.accounts.gate import sees_all
+from kvmweb.accounts.gate import Right, may_in, sees_all
 from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict
 from kvmweb.operations.models import Operation
@@ -20,11 +17,16 @@ from portal.requests.models import Request
 from portal.requests.states import Kind
 
 NO_ROOM = "There is no room for it now."
+_REJECT = "Reject it, so that its quota is free again."
 _NO_ROOM_HINT = "It waits as it is; an operator can make room."
 
 
+class ImageGone(Conflict):
+    """What the machine was to be made of is not there any more."""
+
+
 def wanted_of(request: Request) -> Wanted:
-    """The machine a request asks for. Raises Conflict when its image is gone."""
+    """The machine a request asks for. Raises ImageGone."""
     disk = WantedDisk(size_bytes=request.disk_bytes, image=_image(request))
     return Wanted(
         name=request.name,
@@ -51,20 +53,16 @@ def carry_out(request: Request, approver: User | None) -> Operation:
     plain words for others; None is one of our own rules.
     """
     requester = need_requester(request)
+    if request.kind == Kind.RESIZE:
+        return _resize(request, requester)
+    wanted, cloud = wanted_of(request), asking.cloud_of(request)
+    about = {"address": request.address, "granted": request.topic}
     try:
-        if request.kind == Kind.RESIZE:
-            return _resize(request, requester)
-        return creation.order(
-            wanted_of(request),
-            asking.cloud_of(request),
-            by=requester,
-            address=request.address,
-            granted=request.topic,
-        )
-    except Refused as error:
+        return creation.order(wanted, cloud, by=requester, **about)
+    except Conflict as error:
         if approver is not None and sees_all(approver):
             raise
-        _no_room(error)
+        raise Conflict(NO_ROOM, hint=_NO_ROOM_HINT) from error
 
 
 def lock_hosts() -> None:
@@ -73,12 +71,17 @@ def lock_hosts() -> None:
 
 
 def need_requester(request: Request) -> User:
-    """Who asked for it. Raises Conflict when they may not sign in any more."""
+    """Who asked for it. Raises Conflict when they may not ask there any more."""
     requester = request.requester
     if requester is None or not requester.is_active:
         raise Conflict(
             f"{request.author}, who asked for it, may not sign in any more.",
-            hint="Reject it, so that its quota is free again.",
+            hint=_REJECT,
+        )
+    if not may_in(requester, request.project_id, Right.REQUEST):
+        raise Conflict(
+            f"{request.author}, who asked for it, is not in {request.project} any more.",
+            hint=_REJECT,
         )
     return requester
 
@@ -105,13 +108,9 @@ def _resize(request: Request, requester: User) -> Operation:
 
 
 def _image(request: Request) -> str:
-    """Its id, as words. Raises Conflict when it cannot be used any more."""
+    """Its id, as words. Raises ImageGone when it cannot be used any more."""
     if not request.image_name:
         return ""
     if request.image is None or request.image.state != Image.State.READY:
-        raise Conflict(f"The image {request.image_name} is not there any more.")
+        raise ImageGone(f"The image {request.image_name} is not there any more.")
     return str(request.image.pk)
-
-
-def _no_room(error: Refused) -> NoReturn:
-    raise Conflict(NO_ROOM, hint=_NO_ROOM_HINT) from error

@@ -141,12 +141,6 @@ def cause(request: Request) -> str:
     return rows.values_list("error_message", flat=True).first() or ""
 
 
-def pending(user: User) -> int:
-    """How many requests wait for this person's decision."""
-    rows = access.decidable(user).filter(state=State.PENDING)
-    return rows.exclude(requester=user).count()
-
-
 @visible_guests
 def being_made(user: User) -> Iterable[UUID]:
     """The machines that are being made for requests they see: their operations, too."""

@@ -151,6 +151,7 @@ def cancel(request: Request, *, by: Asker) -> Request:
     """Take it back, while nobody has decided. Raises Conflict when it is too late."""
     with transaction.atomic():
         row = deciding.locked(request)
+        row.sealed = ""
         book.became(row, State.CANCELLED, who=by.user.username)
         ledger.release(row.topic)
         book.record("request.cancel", row, by)

@@ -237,6 +237,10 @@ def test_whoever_may_not_sign_in_gets_nothing(api: Apis, mia: User, otto: User) 
     answer = api(otto).post(f"{later}/approve/")
     assert answer.status_code == 409
     assert "mia" in answer.json()["detail"]
+    User.objects.filter(pk=mia.pk).update(is_active=True)
+    mia.memberships.all().delete()
+    assert "is not in web any more" in str(api(otto).post(f"{later}/approve/").json())
+    User.objects.filter(pk=mia.pk).update(is_active=False)
     Operation.objects.filter(pk=operation).update(state="running", worker="w")
     row = Operation.objects.get(pk=operation)
     run = Run(Claim(row, "w", 1, taken_over=False))
