@@ -21,11 +21,14 @@ def phase_of(convoy: Convoy, steps: Sequence[Step]) -> str:
     """What goes on now."""
     running = [it.guest_name for it in steps if it.state == State.RUNNING]
     waiting = sum(it.state == State.WAITING for it in steps)
-    rest = f"{waiting} to come" if waiting else "no more to come"
+    told = []
+    if running:
+        others = " and others" if len(running) > 4 else ""
+        told.append(f"on the way: {', '.join(running[:4])}{others}")
     if convoy.paused:
-        rest = f"paused, {rest}"
-    names = ", ".join(running[:4]) + (" and others" if len(running) > 4 else "")
-    return f"{names}; {rest}" if names else rest
+        told.append("paused")
+    told.append(f"{waiting} to come" if waiting else "nobody waits")
+    return "; ".join(told)
 
 
 def end_of(convoy: Convoy, steps: Sequence[Step], operation: Operation) -> End:
