@@ -110,7 +110,7 @@ def test_every_guest_stands_with_every_host(
     page = open_page("/guests/moves/?search=traveller")
     row = page.get_by_role("row").filter(has_text="traveller")
     expect(row.get_by_text("is here")).to_have_count(1)
-    row.get_by_role("link", name="traveller").click()
+    row.get_by_role("link", name="traveller", exact=True).click()
     expect(page).to_have_url(re.compile(f"/guests/{web}/move/"))
 
 
@@ -128,6 +128,8 @@ def test_a_guest_that_is_dropped_on_a_host_opens_the_move_to_it(
     page.mouse.move(place["x"] + 60, place["y"] + 60, steps=5)
     target = page.locator(f"[data-drop-host='{there.name}']")
     expect(target).to_be_visible()
+    home = pair.hosts[0].name
+    expect(page.locator(f"[data-drop-host='{home}']")).to_be_hidden()
     target.hover()
     target.hover()
     page.mouse.up()
