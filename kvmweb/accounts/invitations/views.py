@@ -80,7 +80,7 @@ def accept(request: HttpRequest, link: str) -> HttpResponse:
             refuse(form, error)
         else:
             inside = half.enter(request, user, how="invitation")
-            return redirect("overview" if inside else "login-second")
+            return redirect("login" if inside else "login-second")
     context = {"form": form, "letter": letter}
     status = 422 if form.is_bound else 200
     return render(request, "accounts/accept.html", context, status=status)

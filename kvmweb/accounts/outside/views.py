@@ -141,7 +141,7 @@ def _arrive(request: HttpRequest, journey: Journey, came: Arrival) -> HttpRespon
     inside = half.enter(
         request, user, how="oidc", after=journey.after, strong=came.strong
     )
-    return redirect((journey.after or "overview") if inside else "login-second")
+    return redirect((journey.after or "login") if inside else "login-second")
 
 
 def _known_again(

@@ -73,7 +73,7 @@ def demanded_new(request: HttpRequest) -> HttpResponse:
     if shown is None:
         return _new_page(request, form, reverse("login-passkey-new-options"), bare=True)
     half.complete(request, found, by="passkey")
-    return codes_page(request, shown, found.after or reverse("overview"))
+    return codes_page(request, shown, found.after or reverse("login"))
 
 
 @require_POST
@@ -102,7 +102,7 @@ def step(request: HttpRequest) -> HttpResponse:
         form.errors.clear()
         form.add_error(None, str(error))
         return step_page(request, found, form, status=error.status)
-    return redirect(found.after or "overview")
+    return redirect(found.after or "login")
 
 
 def _added(request: HttpRequest, form: forms.NewPasskey, by: Asker) -> list[str] | None:

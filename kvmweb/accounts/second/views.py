@@ -71,7 +71,7 @@ def step(request: HttpRequest) -> HttpResponse:
         except (Invalid, TooMany) as error:
             refuse(form, error)
             return step_page(request, found, form, status=error.status)
-        return redirect(found.after or "overview")
+        return redirect(found.after or "login")
     return step_page(request, found, form, status=422 if form.is_bound else 200)
 
 
@@ -96,7 +96,7 @@ def demanded_app(request: HttpRequest) -> HttpResponse:
     if not shown:
         return _app_page(request, by, form, bare=True)
     half.complete(request, found, by="app")
-    return codes_page(request, shown, found.after or reverse("overview"))
+    return codes_page(request, shown, found.after or reverse("login"))
 
 
 @require_safe

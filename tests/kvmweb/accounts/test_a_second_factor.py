@@ -7,6 +7,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -206,7 +207,7 @@ def test_without_it_the_password_is_enough_again(
     client.post("/login/second/", {"code": _code(secured[0])})
     assert client.post("/account/second/app/remove/").status_code == 302
     assert not RecoveryCode.objects.exists()
-    assert _sign_in(Client())["Location"] == "/"
+    assert _sign_in(Client())["Location"] == "/machines/"
 
 
 def test_who_must_have_one_sets_it_up_before_anything_else_opens(
@@ -255,7 +256,7 @@ def test_an_admin_helps_who_lost_theirs(
     assert as_admin.post(address).status_code == 302
     assert not App.objects.exists()
     assert not _known(inside)
-    assert _sign_in(Client())["Location"] == "/"
+    assert _sign_in(Client())["Location"] == "/machines/"
     entry = AuditEntry.objects.get(action="second.reset")
     assert (entry.actor, entry.target) == ("anna", f"user:{user.pk}")
 
@@ -269,3 +270,13 @@ def test_a_passkey_of_somebody_else_is_not_there(user: User, operator: User) -> 
     for pk in (other.pk, other.pk + 1):
         assert client.post(f"/account/second/passkeys/{pk}/remove/").status_code == 404
     assert Passkey.objects.exists()
+
+
+def test_whoever_runs_the_panel_helps_the_last_administrator(
+    secured: tuple[str, list[str]],
+) -> None:
+    with pytest.raises(CommandError, match="There is no user nobody"):
+        call_command("reset_second_factor", "nobody")
+    call_command("reset_second_factor", "uwe")
+    assert not App.objects.exists()
+    assert _sign_in(Client())["Location"] != "/login/second/"
