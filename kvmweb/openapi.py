@@ -38,7 +38,7 @@ def complete(schema: OpenAPISchema) -> OpenAPISchema:
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     errors = dict(ALWAYS)
-    if "{" in path:
+    if "{" in path or _of_project(operation):
         errors |= BY_ID
     if method in CHANGES:
         errors |= CHANGING
@@ -52,6 +52,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         }
     if method == "post":
         operation["parameters"] = [*operation["parameters"], KEY]
+
+
+def _of_project(operation: dict[str, Any]) -> bool:
+    """Whether it can be asked about one project, which may not be theirs."""
+    return any(each["name"] == "project" for each in operation.get("parameters", ()))
 
 
 def _answer(description: str) -> dict[str, Any]:
