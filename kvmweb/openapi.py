@@ -38,7 +38,7 @@ def complete(schema: OpenAPISchema) -> OpenAPISchema:
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     errors = dict(ALWAYS)
-    if "{" in path or _of_project(operation):
+    if "{" in path or method == "post" or _of_project(operation):  # bodies name things
         errors |= BY_ID
     if method in CHANGES:
         errors |= CHANGING
