@@ -18,7 +18,7 @@ from django.views.decorators.http import (
 
 from kvmweb import mail
 from kvmweb.accounts import access, forms, queries, services, signin, tokens
-from kvmweb.accounts.gate import Right, door
+from kvmweb.accounts.gate import Right, door, sees_all
 from kvmweb.accounts.models import User
 from kvmweb.accounts.outside import oidc
 from kvmweb.accounts.requests import UserRequest, client_address
@@ -43,13 +43,12 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 def login(request: HttpRequest) -> HttpResponse:
     """Sign in."""
     after = _local(request.POST.get("next") or request.GET.get("next") or "")
-    if request.method != "POST":
-        if request.user.is_authenticated:
-            return redirect(after)
-        return _login_page(request, forms.SignIn(), after)
-    form = forms.SignIn(request.POST)
+    if request.method != "POST" and isinstance(request.user, User):
+        return redirect(after or _landing(request.user))
+    form = forms.SignIn(request.POST or None)
     if not form.is_valid():
-        return _login_page(request, form, after, status=422)
+        status = 422 if request.method == "POST" else 200
+        return _login_page(request, form, after, status=status)
     typed = form.cleaned_data
     try:
         inside = signin.sign_in(
@@ -61,7 +60,9 @@ def login(request: HttpRequest) -> HttpResponse:
         )
     except (Invalid, TooMany, Unavailable) as error:
         return _refused_login(request, form, after, error)
-    return redirect(after if inside else "login-second")
+    if inside and isinstance(request.user, User):
+        return redirect(after or _landing(request.user))
+    return redirect("login-second")
 
 
 @require_POST
@@ -206,10 +207,14 @@ def audit(request: UserRequest) -> HttpResponse:
 
 
 def _local(address: str) -> str:
-    """Where to go after signing in: an address of ours, else the overview."""
-    if address and url_has_allowed_host_and_scheme(address, allowed_hosts=None):
-        return address
-    return reverse("overview")
+    """Where somebody wanted to go: an address of ours; "" where none was said."""
+    ours = url_has_allowed_host_and_scheme(address, allowed_hosts=None)
+    return address if address and ours else ""
+
+
+def _landing(user: User) -> str:
+    """Where people begin: those who see everything with that, others with their own."""
+    return reverse("overview" if sees_all(user) else "machines")
 
 
 def _login_page(

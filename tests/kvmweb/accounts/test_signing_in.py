@@ -23,7 +23,7 @@ def _sign_in(client: Client, username: str, password: str, **extra: Any) -> Any:
 def test_it_opens_the_house_with_the_right_password(user: User) -> None:
     client = Client()
     answer = _sign_in(client, "uwe", PASSWORD)
-    assert (answer.status_code, answer["Location"]) == (302, "/")
+    assert (answer.status_code, answer["Location"]) == (302, "/machines/")
     assert client.get("/api/v1/me/").json()["username"] == "uwe"
     entry = AuditEntry.objects.get(action="sign-in")
     assert (entry.actor, entry.outcome, entry.address) == (
@@ -121,7 +121,7 @@ def test_many_guesses_at_once_are_counted_as_many() -> None:
 )
 def test_it_never_leads_to_another_site(user: User, after: str) -> None:
     answer = _sign_in(Client(), "uwe", PASSWORD, more={"next": after})
-    assert answer["Location"] == "/"
+    assert answer["Location"] == "/machines/"
 
 
 def test_it_leads_back_to_the_page_that_was_asked_for(user: User) -> None:
