@@ -12,5 +12,6 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        """Register the check that every door declares a right."""
+        """Register the checks: every door declares a right, every setting is read."""
         import_module("kvmweb.accounts.routes")
+        import_module("kvmweb.accounts.outside.checks")

@@ -36,6 +36,19 @@ def configured() -> bool:
     return bool(settings.LDAP_URL and settings.LDAP_USER_BASE)
 
 
+def address() -> tuple[str, int, bool] | None:
+    """Host, port, and whether TLS is there from the first byte; None if it is no URL."""
+    try:
+        parts = urlsplit(settings.LDAP_URL)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("ldap", "ldaps") or not parts.hostname:
+        return None
+    encrypted = parts.scheme == "ldaps"
+    return parts.hostname, port or (636 if encrypted else 389), encrypted
+
+
 def person(username: str, password: str) -> Person | None:
     """Who has this name and this password there; None when nobody has.
 
@@ -73,20 +86,20 @@ class _Tls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no hints
 
 def _server() -> tuple[Any, bool]:
     """The directory, and whether the connection is to be encrypted by StartTLS."""
-    parts = urlsplit(settings.LDAP_URL)
-    encrypted = parts.scheme == "ldaps"
-    if parts.scheme not in ("ldap", "ldaps") or not parts.hostname:
+    found = address()
+    if found is None:
         raise Unavailable("KVMWEB_LDAP_URL is no address of a directory.")
+    host, port, encrypted = found
     tls = _Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=settings.LDAP_CA_FILE or None)
     server = ldap3.Server(
-        parts.hostname,
-        port=parts.port or (636 if encrypted else 389),
+        host,
+        port=port,
         use_ssl=encrypted,
         tls=tls,
         get_info=ldap3.NONE,
         connect_timeout=CONNECT_S,
     )
-    return server, not encrypted and parts.hostname not in LOOPBACK
+    return server, not encrypted and host not in LOOPBACK
 
 
 @contextmanager
