@@ -53,8 +53,9 @@ def _open_end(journey: Journey, where: Where, why: str) -> AppError:
             f"The move of {name} broke off when it ran on {target} already. Part of its "
             f"memory is on {source} alone, so it stands still on {target} as soon as it "
             f"needs that.{why}",
-            hint=f"Have the way from {source} to {target} mended: kvmweb then sends the "
-            "rest by itself. Force off neither of the two: its memory would be lost.",
+            hint=f"Have the way from {source} to {target} mended: the rest is then sent "
+            "by itself. Should that not help, force it off on both and start it again, "
+            "as after a power cut: what was in its memory is lost then.",
         )
     if where == Where.LOST:
         return Conflict(

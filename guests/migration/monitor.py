@@ -12,7 +12,6 @@ from kvmweb.virt.children import Child
 from kvmweb.virt.migration import MigrationJob
 from kvmweb.virt.migration_jobs import (
     Abort,
-    BreakPostCopy,
     Ended,
     Refused,
     SetDowntime,
@@ -20,9 +19,6 @@ from kvmweb.virt.migration_jobs import (
 )
 
 _SILENT_S = 45.0  # longer than libvirt's own keepalive needs
-# After that long without a byte post-copy is broken off: QEMU itself would wait for a
-# quarter of an hour, and the guest with it.
-STALLED_S = 10.0
 _LOOK_S = 0.25
 _KEEP_EVERY_S = 1.0
 _BEGIN, _END = 0.1, 0.95  # the part of the whole that is told here
@@ -39,8 +35,6 @@ class Watched:
     cancelled: bool = False
     dirty_bytes_s: int = 0  # the fastest that was seen
     seen_downtime_ms: int | None = None  # by a client; None where nobody could look
-    moved_at: float = 0.0  # when the last byte of its memory was seen to come
-    broken_at: float = 0.0  # when its post-copy was broken off, the last time
 
 
 def follow(
@@ -86,7 +80,6 @@ def _heard(
             watched.ended = said
         case MigrationJob():
             _steer(run, child, wish, watched, _seen(said, at_s))
-            _break_off(run, child, watched, said)
             kept = _told(run, watched, said, kept)
         case Refused(wished, why):
             run.log(f"{wished} was refused: {why}")
@@ -112,19 +105,6 @@ def _steer(
     if step.give_up:
         run.log(f"{step.give_up} The move is stopped.")
         child.channel.send(Abort())
-
-
-def _break_off(run: Run, child: Child, watched: Watched, job: MigrationJob) -> None:
-    """Have post-copy broken off when nothing comes: it is resumed by a new wire."""
-    now, last = time.monotonic(), watched.last
-    moves = last is None or job.memory_left_bytes != last.memory_left_bytes
-    if not watched.course.post_copied or moves or not watched.moved_at:
-        watched.moved_at = now
-    since = max(watched.moved_at, watched.broken_at)
-    if now - since > STALLED_S:
-        run.log(f"Nothing of its memory has come for {STALLED_S:g} s.")
-        watched.broken_at = now
-        child.channel.send(BreakPostCopy())
 
 
 def _pass_on_cancel(run: Run, child: Child, watched: Watched) -> None:

@@ -1,48 +1,51 @@
-"""A post-copy that broke off: sent to its end by a new wire, as soon as there is one.
+"""A move that is not over when its call has ended: watched, or gone on with.
 
-The guest belongs to its target then, and stands still there whenever it needs what its
-source still has. Neither host can go on alone, so neither is ever ended here. libvirt
-8.5 and QEMU can go on where it broke off; QEMU also goes on by itself when the network
-is back before it has noticed.
+When the link breaks in post-copy, half of the memory is on each host: the guest belongs
+to its target and stands still there, so neither half is ever ended here. libvirt gives
+up after half a minute, QEMU does not: its connection outlives some minutes without a
+network and then goes on by itself. That is waited for, and nothing is done to it: the
+target's QEMU may itself wait for a page of its guest, and then take no orders. Only
+where both have seen their connection break, libvirt 8.5 can have the rest sent by a new
+one; that may hang with QEMU 7.2, so it is not waited for without an end.
 """
 
 import time
-from contextlib import suppress
 
 from guests.migration import monitor, trips
 from guests.migration.aftermath import Unheard, Where, ask, settled
 from guests.migration.journey import Journey
 from guests.migration.monitor import Watched
-from kvmweb.errors import AppError, Conflict, HostError
+from kvmweb.errors import AppError
 from kvmweb.virt import connection, migration, migration_luggage
+from kvmweb.virt.migration import BROKEN
 from kvmweb.virt.migration_jobs import Ended, Trip, carry, watch
 
-RESUME_S = 90.0  # after that the operation ends; it is tried again later (`settling`)
+RESUME_S = 120.0  # without a byte; then the operation ends, and `settling` looks on
 _AGAIN_S = 2.0
-_PHASE = "broke off in post-copy; trying to send the rest of its memory"
+_PHASE = "broke off in post-copy; waiting for the rest of its memory"
 
 
 def to_its_end(journey: Journey, where: Where) -> tuple[Watched, Where]:
     """Watch or resume a move that is not over; what was seen, and where it is then.
 
-    STUCK when the two hosts do not reach each other in time.
+    STUCK when nothing of its memory has come for too long.
     """
     watched, until = Watched(), time.monotonic() + RESUME_S
     said: set[str] = set()
+    left: int | None = None
     while where in {Where.UNDER_WAY, Where.STUCK}:
-        if where == Where.STUCK and time.monotonic() > until:
-            break
         if where == Where.UNDER_WAY:
             journey.run.log("The hosts go on with it; its end is waited for.")
             again = _watched(journey)
         else:
-            again = _resumed(journey)
-            told = again.ended.error if again.ended else None
-            if told and told.detail not in said:
-                said.add(told.detail)
-                journey.run.log(f"Not yet: {told.detail}")
+            again = _gone_on(journey, said)
+            left, before = _left(journey), left
+            if left != before:
+                until = time.monotonic() + RESUME_S
         again.last = again.last or watched.last
         watched, where = again, settled(journey)
+        if where == Where.STUCK and time.monotonic() > until:
+            break
     return watched, where
 
 
@@ -59,29 +62,47 @@ def _watched(journey: Journey) -> Watched:
         child.kill()
 
 
-def _resumed(journey: Journey) -> Watched:
-    """One attempt to send the rest anew; waits a moment where it cannot be made."""
+def _gone_on(journey: Journey, said: set[str]) -> Watched:
+    """Wait a moment for the rest, or have it sent anew where both connections broke."""
+    watched = Watched()
+    there = ask(journey, journey.target)
+    if not isinstance(there, Unheard) and there and there.reason == BROKEN:
+        watched = _resumed(journey)
     journey.run.progress(0, _PHASE)
+    error = watched.ended.error if watched.ended else None
+    if error and error.detail not in said:
+        said.add(error.detail)
+        journey.run.log(f"Not yet: {error.detail}")
+    time.sleep(_AGAIN_S)
+    return watched
+
+
+def _resumed(journey: Journey) -> Watched:
+    """One attempt to send the rest by a new connection."""
     try:
         trip = _trip(journey)
     except AppError as error:  # its host cannot be asked, or knows nothing of it now
-        time.sleep(_AGAIN_S)
         return Watched(ended=Ended(error))
+    journey.run.log("Both connections broke: the rest is sent by a new one.")
     child = connection.spawn(carry, journey.here, trip, journey.there)
     try:
-        watched = monitor.follow(journey.run, child, journey.wish, post_copied=True)
+        return monitor.follow(journey.run, child, journey.wish, post_copied=True)
     finally:
         child.kill()
-    if watched.ended and watched.ended.error:
-        time.sleep(_AGAIN_S)
-    return watched
 
 
 def _trip(journey: Journey) -> Trip:
     """The same migration, to be gone on with: libvirt is told the same as before."""
     with connection.connect(journey.here) as here:
         luggage = here.run(migration_luggage.pack, journey.guest)
-        with suppress(Conflict, HostError):
-            # QEMU may still wait on the old wire: it has to see that this is cut.
-            here.run(migration.break_post_copy, journey.guest)
     return trips.resuming(journey, luggage)
+
+
+def _left(journey: Journey) -> int | None:
+    """How much of its memory is still at its source; None when nobody can say."""
+    try:
+        with connection.connect(journey.here) as here:
+            job = here.run(migration.broken_job, journey.guest)
+    except AppError:
+        return None
+    return job.memory_left_bytes if job else None

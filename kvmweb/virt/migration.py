@@ -116,6 +116,13 @@ def job(conn: libvirt.virConnect, uuid: UUID) -> MigrationJob | None:
 
 
 @verb(deadline_s=READ_S)
+def broken_job(conn: libvirt.virConnect, uuid: UUID) -> MigrationJob | None:
+    """The same of one that libvirt has given up: QEMU may go on with it by itself."""
+    with domain_of(conn, uuid, "ask for the migration of {}") as domain:
+        return job_of(domain)
+
+
+@verb(deadline_s=READ_S)
 def completed_job(conn: libvirt.virConnect, uuid: UUID) -> MigrationJob | None:
     """How the last migration to this host went; None when it knows of none."""
     with domain_of(conn, uuid, "ask how {} was moved") as domain:
@@ -147,16 +154,6 @@ def start_post_copy(conn: libvirt.virConnect, uuid: UUID) -> None:
     """Let it run on the target now; its memory follows. There is no way back."""
     with domain_of(conn, uuid, "let {} go on at its target") as domain:
         domain.migrateStartPostCopy(0)
-
-
-@verb(deadline_s=READ_S)
-def break_post_copy(conn: libvirt.virConnect, uuid: UUID) -> None:
-    """Let QEMU drop a wire on which nothing comes: then the rest can be sent anew.
-
-    Needs libvirt 8.5. Nothing is lost by it; both hosts keep their half of the memory.
-    """
-    with domain_of(conn, uuid, "drop the wire on which {} moves") as domain:
-        domain.abortJobFlags(libvirt.VIR_DOMAIN_ABORT_JOB_POSTCOPY)
 
 
 @verb(deadline_s=DESTROY_S)

@@ -4,7 +4,7 @@ The call blocks until the guest is on the other host, so it runs in a thread of 
 of ours, on a connection that nothing else uses; beside it the child asks how far it is.
 
     child -> worker   MigrationJob, again and again; in the end Ended
-    worker -> child   SetDowntime, SetBandwidth, StartPostCopy, BreakPostCopy, Abort
+    worker -> child   SetDowntime, SetBandwidth, StartPostCopy, Abort
 
 Peer to peer the hosts go on when the child is killed; a migration that the child leads
 itself is cancelled by libvirt then. Whoever lost sight of one asks both hosts.
@@ -85,11 +85,6 @@ class SetBandwidth:
 @dataclass(frozen=True, slots=True)
 class StartPostCopy:
     """Let it run on the target now."""
-
-
-@dataclass(frozen=True, slots=True)
-class BreakPostCopy:
-    """Nothing comes any more: end the call, so that the rest can be sent anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +235,6 @@ def _do(conn: libvirt.virConnect, uuid: UUID, wish: object) -> None:
             migration.set_bandwidth(conn, uuid, mib_s)
         case StartPostCopy():
             migration.start_post_copy(conn, uuid)
-        case BreakPostCopy():
-            migration.break_post_copy(conn, uuid)
         case Abort():
             migration.abort(conn, uuid)
 

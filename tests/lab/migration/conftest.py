@@ -12,7 +12,7 @@ from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab.migration.ground import added
-from tests.scene import guest, seen, states_of_hosts
+from tests.scene import active, guest, seen, states_of_hosts
 from tests.waiting import until
 
 Mover = Callable[..., str]
@@ -38,6 +38,15 @@ def moving_product(lab3: Lab) -> Iterator[Product]:
         up = {host.name: "up" for host in lab3.hosts}
         until(lambda: states_of_hosts(started) == up)
         yield started
+
+
+@pytest.fixture
+def whole(lab3: Lab, moving_product: Product) -> Iterator[None]:
+    """After each test all hosts are up and nothing is under way."""
+    yield
+    up = {host.name: "up" for host in lab3.hosts}
+    until(lambda: states_of_hosts(moving_product) == up, 40)
+    until(lambda: not active(moving_product), 60)
 
 
 @pytest.fixture

@@ -72,3 +72,18 @@ def moved(
     where = to.name if to else None
     until(lambda: guest(product, uuid)["host_name"] == where or where is None, 10)
     return operation
+
+
+def on_its_way(product: Product, uuid: str, to: LabHost, **wish: Any) -> str:
+    """The operation of a move that has begun to send, and will for some seconds."""
+    said = ask_move(product, uuid, to, **{"bandwidth_mib_s": 6} | wish)
+    assert said.status == 202, said.body
+    operation = str(said.body["id"])
+    until(lambda: _sends(product, operation), 30, pause=0.05)
+    return operation
+
+
+def _sends(product: Product, operation: str) -> bool:
+    told = product.call("GET", f"operations/{operation}/").body
+    assert told["state"] in {"queued", "running"}, told
+    return bool(told["result"].get("now", {}).get("sent_bytes", 0) > 1024**2)

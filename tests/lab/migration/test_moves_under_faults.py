@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,28 +11,18 @@ import pytest
 from deploy.lab import Lab
 from deploy.lab_host import LabError, LabHost
 from deploy.product import Product
-from tests.lab.migration.ground import ask_move, cut_off, homes
-from tests.scene import active, ended, guest, states_of_hosts
+from tests.lab.migration.ground import ask_move, cut_off, homes, on_its_way
+from tests.scene import ended, guest
 from tests.waiting import until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("whole")]
 Mover = Callable[..., str]
-_SLOW = {"bandwidth_mib_s": 6}  # some 60 MiB take about ten seconds
-
-
-@pytest.fixture(autouse=True)
-def whole(lab3: Lab, moving_product: Product) -> Iterator[None]:
-    """Before and after each test all hosts are up and nothing is under way."""
-    yield
-    up = {host.name: "up" for host in lab3.hosts}
-    until(lambda: states_of_hosts(moving_product) == up, 40)
-    until(lambda: not active(moving_product), 60)
 
 
 def test_a_move_is_cancelled(lab3: Lab, moving_product: Product, mover: Mover) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("stopped", memory_mib=128, own_mib=8)
-    operation = _on_its_way(moving_product, uuid, there)
+    operation = on_its_way(moving_product, uuid, there)
     said = moving_product.call("POST", f"operations/{operation}/cancel/")
     assert said.status == 200, said.body
     end = ended(moving_product, operation, 30)
@@ -47,7 +37,7 @@ def test_the_target_s_libvirtd_dies(
 ) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("unlucky", memory_mib=128, own_mib=8)
-    operation = _on_its_way(moving_product, uuid, there)
+    operation = on_its_way(moving_product, uuid, there)
     there.kill_libvirtd()
     there.start_libvirtd()
     _one_home(lab3, moving_product, uuid, operation, {here.name})
@@ -59,7 +49,7 @@ def test_the_source_s_libvirtd_dies(
 ) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("orphan", memory_mib=128, own_mib=8)
-    operation = _on_its_way(moving_product, uuid, there)
+    operation = on_its_way(moving_product, uuid, there)
     here.kill_libvirtd()
     here.start_libvirtd()
     _one_home(lab3, moving_product, uuid, operation, {here.name})
@@ -69,7 +59,7 @@ def test_the_source_s_libvirtd_dies(
 def test_the_link_is_cut(lab3: Lab, moving_product: Product, mover: Mover) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("cut", memory_mib=128)
-    operation = _on_its_way(moving_product, uuid, there)
+    operation = on_its_way(moving_product, uuid, there)
     mend = cut_off(lab3, there)
     try:
         end = ended(moving_product, operation, 110)
@@ -82,7 +72,7 @@ def test_the_link_is_cut(lab3: Lab, moving_product: Product, mover: Mover) -> No
 def test_our_worker_is_killed(lab3: Lab, moving_product: Product, mover: Mover) -> None:
     there = lab3.hosts[1]
     uuid = mover("bereft", memory_mib=128, own_mib=8)
-    operation = _on_its_way(moving_product, uuid, there)
+    operation = on_its_way(moving_product, uuid, there)
     for pid in moving_product.pids("celery --quiet -A kvmweb worker"):
         os.kill(pid, signal.SIGKILL)
     end = ended(moving_product, operation, 90)
@@ -96,7 +86,7 @@ def test_the_guest_is_shut_off_on_the_way(
 ) -> None:
     here, there, _ = lab3.hosts
     uuid = mover("ended", memory_mib=128, own_mib=8)
-    operation = _on_its_way(moving_product, uuid, there)
+    operation = on_its_way(moving_product, uuid, there)
     here.virsh("destroy", uuid)
     end = ended(moving_product, operation, 60)
     assert (end["state"], homes(lab3, uuid)) == ("failed", {here.name: "shut off"})
@@ -146,7 +136,7 @@ def test_the_target_s_storage_fills_up(
         _with_full_disk(here, uuid, folder, 24)
         here.virsh("start", uuid)
         until(lambda: _shows_disk(moving_product, uuid), 20)
-        operation = _on_its_way(moving_product, uuid, there, bandwidth_mib_s=1)
+        operation = on_its_way(moving_product, uuid, there, bandwidth_mib_s=1)
         with pytest.raises(LabError, match="No space left"):
             there.run("dd", "if=/dev/zero", f"of={folder}/rest", "bs=1M")
         end = ended(moving_product, operation, 60)
@@ -160,21 +150,6 @@ def test_the_target_s_storage_fills_up(
             host.virsh("pool-destroy", "small")
             host.run("umount", folder)
         here.run("rmdir", folder)
-
-
-def _on_its_way(product: Product, uuid: str, to: LabHost, **wish: Any) -> str:
-    """The operation of a move that has begun to send, and will for some seconds."""
-    said = ask_move(product, uuid, to, **_SLOW | wish)
-    assert said.status == 202, said.body
-    operation = str(said.body["id"])
-    until(lambda: _sends(product, operation), 20, pause=0.05)
-    return operation
-
-
-def _sends(product: Product, operation: str) -> bool:
-    told = product.call("GET", f"operations/{operation}/").body
-    assert told["state"] in {"queued", "running"}, told
-    return bool(told["result"].get("now", {}).get("sent_bytes", 0) > 1024**2)
 
 
 def _one_home(
