@@ -91,7 +91,10 @@ def test_the_page_shows_it_and_its_button_runs_it(
     ticked = [f"{it['guest']} {it['to_host']}" for it in proposal(as_admin)["moves"]]
     answer = as_admin.post("/balance/run/", {"move": ticked})
     operation = Operation.objects.get(kind="guests.balance")
-    assert answer["Location"] == f"/operations/{operation.pk}/guests/"
+    way = f"/operations/{operation.pk}/guests/"
+    assert answer["Location"] == way
+    page = as_admin.get("/balance/").content.decode()
+    assert f'Guests are being balanced: <a href="{way}">' in page
 
 
 def test_by_itself_it_does_nothing_unless_switched_on(

@@ -311,6 +311,19 @@ def test_checking_now_locks_nothing(
     assert operation.params["hosts"] == [kvm2.pk]
 
 
+def test_the_dialog_says_that_the_hosts_are_being_asked(
+    as_operator: Client, web: Guest, kvm2: Host
+) -> None:
+    asked = "The hosts are being asked</a>"
+    as_operator.post(reverse("guest-move-check", args=[web.pk]))
+    other = as_operator.get(reverse("guest-move", args=[_guest("db", kvm2).pk]))
+    assert asked not in other.content.decode()
+    dialog = reverse("guest-move", args=[web.pk])
+    assert asked in as_operator.get(dialog).content.decode()
+    Operation.objects.update(state="succeeded")
+    assert asked not in as_operator.get(dialog).content.decode()
+
+
 def test_storage_that_looks_shared_is_tried_by_itself_and_once(
     web: Guest, kvm1: Host, kvm2: Host
 ) -> None:
