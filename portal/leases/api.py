@@ -18,6 +18,7 @@ from portal.leases.schemas import (
     LeaseOut,
     LeasePatch,
     LeaseQuery,
+    LendIn,
     RefusedOut,
     RuleIn,
     RuleOut,
@@ -37,6 +38,16 @@ def listing(request: UserRequest, query: Query[LeaseQuery]) -> dict[str, Any]:
     rows = queries.listing(request.user, query.filters())
     page = doors.paged(rows, query, ordering=queries.ORDERINGS)
     return page | {"items": [lent_json(each) for each in queries.lent(page["items"])]}
+
+
+@router.post("", response={201: LeaseOut}, url_name="leases")
+@door(Right.OPERATE)
+def lend(request: UserRequest, body: LendIn) -> Status[dict[str, Any]]:
+    """Give a guest an end that had none; for those who decide."""
+    guest = guests.guest(request.user, body.guest, Right.OPERATE)
+    by, address = request.user, request.client_address
+    lease = services.lend(guest, body.days, by=by, address=address)
+    return Status(201, _told(lease))
 
 
 @router.post("extend/", response=RefusedOut, url_name="leases-extend")

@@ -63,6 +63,12 @@ class ExtendIn(Schema):
     days: int = Field(ge=1, le=LONGEST_DAYS)
 
 
+class LendIn(ExtendIn):
+    """A guest that is to have an end."""
+
+    guest: UUID
+
+
 class ExtendAllIn(ExtendIn):
     """The same for several leases."""
 

@@ -12,7 +12,7 @@ from guests.book import announce
 from guests.models import Guest
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import Project, User
-from kvmweb.errors import AppError, Conflict, Invalid
+from kvmweb.errors import AppError, Conflict, Forbidden, Invalid
 from kvmweb.operations.ending import SYSTEM
 from kvmweb.operations.models import Operation
 from portal.leases import access, messages, queries
@@ -54,6 +54,19 @@ def begin(guest: UUID, project: Project | None, days: int) -> Lease:
         lease.keeps_days = policy.keeps_days
         lease.save()
         _record("lease.begin", lease, None, days=days)
+    return lease
+
+
+def lend(guest: Guest, days: int, *, by: User, address: str = "") -> Lease:
+    """Give a guest an end that had none, for those who decide. Raises Conflict, Forbidden."""
+    if not access.decides(by, guest.project_id):
+        raise Forbidden("Only those who decide about requests give a machine an end.")
+    if queries.of_guests([guest.pk]):
+        raise Conflict(f"{guest.name} has an end already: set that one.")
+    with transaction.atomic():
+        lease = begin(guest.pk, guest.project, days)
+        _record("lease.lend", lease, by, address, days=days)
+        announce({guest.pk})
     return lease
 
 

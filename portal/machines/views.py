@@ -7,7 +7,11 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from guests import access as guests
 from guests import services as guest_services
@@ -72,6 +76,23 @@ def extend(request: UserRequest, pk: UUID) -> HttpResponse:
             messages.success(request, said)
             return redirect("machine", pk)
     return _form(request, "extend", guest, form, machine=machine)
+
+
+@require_POST
+@door(Right.OPERATE)
+def lend(request: UserRequest, pk: UUID) -> HttpResponse:
+    """Give it an end."""
+    guest = guests.guest(request.user, pk, Right.OPERATE)
+    form = ExtendForm(request.POST)
+    if form.is_valid():
+        by, address = request.user, request.client_address
+        days = form.cleaned_data["days"]
+        lease = leases.lend(guest, days, by=by, address=address)
+        end = f"{lease.ends_at:%-d %B %Y}"
+        messages.success(request, f"{guest.name} stays until {end}.")
+    else:
+        messages.error(request, "Say for how many days.")
+    return redirect("machine", pk)
 
 
 @form_page
