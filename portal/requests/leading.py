@@ -53,7 +53,7 @@ def _failed(row: Request, operation: Operation) -> None:
     """In words that name no host: who sees hosts reads more in the operation."""
     if row.kind == Kind.NEW:
         ledger.release(row.topic)
-    elif guest := Guest.objects.filter(pk=operation.guest).first():
+    elif guest := Guest.objects.filter(pk__in=[operation.guest]).first():
         size = charging.size_of(guest)
         amounts = Amounts(1, size.vcpus, size.memory_bytes, size.disk_bytes)
         ledger.change(ledger.of_guest(guest.pk), amounts, need=False)

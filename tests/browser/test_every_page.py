@@ -93,6 +93,14 @@ PAGES = [
     "/flavors/FLAVOR/edit/",
     "/catalogue/",
     "/catalogue/?project=PROJECT",
+    "/requests/",
+    "/requests/new/",
+    "/requests/new/?project=PROJECT",
+    "/requests/REQUEST/",
+    "/requests/REQUEST/edit/",
+    "/requests/rules/",
+    "/requests/rules/new/",
+    "/account/keys/",
     "/operations/",
     "/operations/OPERATION/",
     "/audit/",
@@ -139,9 +147,13 @@ def places(product: Product) -> dict[str, str]:
     flavor["note"] = HOSTILE
     wish = {"name": "every-page", "note": HOSTILE, "quota": {"guests": 3}}
     wish["members"] = [{"user": "admin", "role": "owner"}]
+    machine = {"project": "every-page", "name": "app", "flavor": "small"}
+    machine |= {"reason": HOSTILE, "lease_days": 9}
+    product.call("POST", "requests/rules/", {"name": HOSTILE[:100], "enabled": False})
     return {
         "PROJECT": str(product.call("POST", "projects/", wish).body["id"]),
         "FLAVOR": str(product.call("POST", "flavors/", flavor).body["id"]),
+        "REQUEST": str(product.call("POST", "requests/", machine).body["id"]),
         "POOL": str(volumes[0]["pool"]),
         "VOLUME": str(volumes[0]["id"]),
         "NETWORK": str(networks[0]["id"]),
