@@ -13,6 +13,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from kvmweb.accounts.models import Token, User
 from kvmweb.live import consumer, news
+from kvmweb.operations.json import operation_json
+from kvmweb.operations.models import Operation
 from tests.kvmweb.live.conftest import Ears
 
 Listen = Callable[..., Ears]
@@ -149,7 +151,8 @@ def test_a_right_taken_away_ends_its_topics_only(ears: Ears, admin: User) -> Non
     news.rights_changed(admin.pk)
     assert ears.next("error")["topic"] == "hosts"
     news.publish("hosts", "state", {"for": "others"})
-    news.publish("operations", "operation", {"requested_by": "anna", "guest": None})
+    theirs = operation_json(Operation(kind="guest.start", author="anna"), [])
+    news.publish("operations", "operation", theirs)
     assert ears.next("state", "operation")["topic"] == "operations"
 
 
