@@ -36,9 +36,7 @@ class PricesForm(forms.Form):
     vcpu = _price("One vCPU")
     memory_gib = _price("One GiB of memory")
     disk_gib = _price("One GiB of disk")
-    currency = forms.CharField(
-        max_length=8, required=False, help_text="As it stands behind a number: EUR."
-    )
+    currency = forms.CharField(label="Currency, like EUR", max_length=8, required=False)
 
     @classmethod
     def of(cls, tariff: Tariff) -> "PricesForm":

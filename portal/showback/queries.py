@@ -84,4 +84,5 @@ def _use(month: Month, until: datetime, lines: Iterable[Line]) -> Use:
 
 def _size(row: UseSpan) -> str:
     cpus = "1 vCPU" if row.vcpus == 1 else f"{row.vcpus} vCPUs"
-    return f"{cpus}, {amount(row.memory_bytes)}, {amount(row.disk_bytes)}"
+    disk = f", {amount(row.disk_bytes)} disk" if row.disk_bytes else ""
+    return f"{cpus}, {amount(row.memory_bytes)}{disk}"

@@ -13,9 +13,9 @@ class Way(StrEnum):
 
 
 WAY_WORDS = {
-    Way.PAGE: "On the page",
-    Way.MAIL: "By mail",
-    Way.WEBHOOK: "By webhook",
+    Way.PAGE: "Page",
+    Way.MAIL: "Mail",
+    Way.WEBHOOK: "Webhook",
 }
 
 

@@ -104,8 +104,8 @@ function line({ label, area, dashed, bars, points = false }, say) {
   return {
     label,
     stroke: colour(dashed ? "series-2" : "series-1"),
-    fill: area ? colour("fill-1") : undefined,
-    width: 1.5,
+    fill: area ? colour(bars ? "series-1" : "fill-1") : undefined,
+    width: bars ? 0 : 1.5,
     dash: dashed ? [6, 4] : undefined,
     points: { show: points },
     paths: bars ? uPlot.paths.bars({ size: [0.7], align: 1 }) : undefined,
