@@ -180,6 +180,9 @@ def _locked(guest: UUID) -> Lease:
     lease = rows.filter(guest=guest).first()
     if lease is None or lease.state == State.ENDED:
         raise Conflict("It has no lease: it stays as long as somebody wants it.")
+    there = Guest.objects.select_related("project").filter(pk=guest).first()
+    if there is not None:
+        lease.project = there.project  # it may have been given to another one
     return lease
 
 
