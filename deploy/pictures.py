@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from deploy import self_service_pictures
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.places import ROOT
@@ -40,6 +41,8 @@ def main() -> None:
         time.sleep(_WATCH_S)
         _take(page, product)
         _take_moves(page, product)
+        if browser := page.context.browser:
+            self_service_pictures.take(browser, product)
 
 
 @contextmanager
