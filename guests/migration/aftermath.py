@@ -74,6 +74,7 @@ def settled(journey: Journey, within_s: float = SETTLE_S) -> Where:
             where = judged(ask(journey, journey.source), ask(journey, journey.target))
         waits = where in {Where.HALF, Where.UNKNOWN, Where.GONE}
         if not waits or time.monotonic() > until:
+            where = Where.LOST if _in_vain(here, there) else where
             unheard = isinstance(here, Unheard) or isinstance(there, Unheard)
             journey.notes.open = unheard or where in _OPEN
             if where == Where.STAYED and journey.post_copied:
@@ -149,6 +150,12 @@ def _plain(here: Told, there: Told) -> bool:
     """Whether nothing but a definition is left at the source of a guest that moved."""
     moved = isinstance(there, Whereabouts) and there.whole
     return moved and isinstance(here, Whereabouts) and not here.active
+
+
+def _in_vain(here: Told, there: Told) -> bool:
+    """Whether it waits at its target for memory that its source has not any more."""
+    waits = isinstance(there, Whereabouts) and there.job == "in" and not there.half
+    return waits and not isinstance(here, Unheard) and not _active(here)
 
 
 def _end_half(journey: Journey, here: Told, there: Told) -> None:

@@ -15,7 +15,7 @@ from guests.migration import (
     trips,
     ways,
 )
-from guests.migration.aftermath import Unheard, Where, ask, settled
+from guests.migration.aftermath import Unheard, Where, ask
 from guests.migration.arriving import arrived, concluded, undo, undone
 from guests.migration.journey import Journey
 from guests.migration.monitor import Watched
@@ -76,7 +76,7 @@ def recover(run: Run) -> Recovery:
     if not journey.notes.live:
         _taken_up(journey, _switched(journey, ""))
         return Recovery.DONE
-    watched, where = resuming.to_its_end(journey, settled(journey))
+    watched, where = resuming.to_its_end(journey)
     if where == Where.STAYED and not watched.cancelled:
         undo(journey)
         run.check_cancelled()
@@ -206,7 +206,7 @@ def _live(journey: Journey, luggage: Luggage, *, shared: bool) -> dict[str, Any]
     if error is None:  # libvirt has heard both hosts
         journey.notes.open = False
         return concluded(journey, watched, Where.MOVED, None)
-    again, where = resuming.to_its_end(journey, settled(journey))
+    again, where = resuming.to_its_end(journey)
     watched.last = again.last or watched.last
     return concluded(journey, watched, where, error)
 

@@ -10,10 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from uuid import uuid4
-
-from django.utils import timezone
 
 from guests.canary import flying
 from guests.canary.models import Canary
@@ -28,7 +25,6 @@ from kvmweb.virt import connection, domains
 from kvmweb.virt.migration_jobs import Ended, Trip, carry
 from kvmweb.virt.xml.domain import OS, Domain
 
-FRESH = timedelta(minutes=10)  # a way that was open then is not tried again
 _TRY_S = 12.0  # a network that drops packets says nothing for minutes
 _LOOK_S = 0.5
 _MEMORY_BYTES = 16 * 1024**2
@@ -38,15 +34,12 @@ _PORTS = "49152 to 49215"  # migration_port_min and max of qemu.conf
 def tried(run: Run, source: Host, target: Host, *, anew: bool) -> Way | None:
     """What is known of this way now; None when nothing is.
 
-    It is tried where it was closed at the last look; with `anew` also where nobody has
-    looked lately. Otherwise it costs nothing.
+    It is tried where it was closed at the last look; with `anew` in any case. Otherwise
+    it costs nothing.
     """
     row = Way.objects.filter(source=source, target=target).first()
-    fresh = row is not None and timezone.now() - row.at < FRESH
-    if row is not None and not row.reasons and (fresh or not anew):
+    if not anew and (row is None or not row.reasons):
         return row
-    if row is None and not anew:
-        return None
     try:
         reasons, notes = _try(run, source, target)
     except AppError as error:

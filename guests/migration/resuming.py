@@ -12,7 +12,7 @@ one; that may hang with QEMU 7.2, so it is not waited for without an end.
 import time
 
 from guests.migration import monitor, trips
-from guests.migration.aftermath import Unheard, Where, ask, settled
+from guests.migration.aftermath import SETTLE_S, Unheard, Where, ask, settled
 from guests.migration.journey import Journey
 from guests.migration.monitor import Watched
 from kvmweb.errors import AppError
@@ -25,14 +25,15 @@ _AGAIN_S = 2.0
 _PHASE = "broke off in post-copy; waiting for the rest of its memory"
 
 
-def to_its_end(journey: Journey, where: Where) -> tuple[Watched, Where]:
-    """Watch or resume a move that is not over; what was seen, and where it is then.
+def to_its_end(journey: Journey, settle_s: float = SETTLE_S) -> tuple[Watched, Where]:
+    """Ask both hosts, watch or resume what is not over; what was seen, and where it is.
 
     STUCK when nothing of its memory has come for too long.
     """
     watched, until = Watched(), time.monotonic() + RESUME_S
     said: set[str] = set()
     left: int | None = None
+    where = settled(journey, settle_s)
     while where in {Where.UNDER_WAY, Where.STUCK}:
         if where == Where.UNDER_WAY:
             journey.run.log("The hosts go on with it; its end is waited for.")
@@ -43,7 +44,7 @@ def to_its_end(journey: Journey, where: Where) -> tuple[Watched, Where]:
             if left != before:
                 until = time.monotonic() + RESUME_S
         again.last = again.last or watched.last
-        watched, where = again, settled(journey)
+        watched, where = again, settled(journey, settle_s)
         if where == Where.STUCK and time.monotonic() > until:
             break
     return watched, where

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from guests.migration import records, resuming
-from guests.migration.aftermath import Where, settled
+from guests.migration.aftermath import Where
 from guests.migration.arriving import concluded, undo
 from guests.migration.journey import Journey
 from guests.migration.models import Move
@@ -28,6 +28,7 @@ from kvmweb.operations.services import submit
 
 KIND = "guest.settle-move"
 _AGAIN, _AT_MOST = timedelta(minutes=1), timedelta(hours=1)
+_SETTLE_S = 15.0  # libvirt has had its time: what is half done now stays so
 _AT_ONCE = 20
 _EXPIRES_S = 60
 _REMOVED = "One of its hosts was removed before both had said what came true."
@@ -97,7 +98,7 @@ def _again(_run: Run) -> Recovery:
 def settle(run: Run) -> dict[str, Any]:
     """Ask both hosts what came true of a move, and bring it to an end."""
     journey = Journey(run)
-    watched, where = resuming.to_its_end(journey, settled(journey))
+    watched, where = resuming.to_its_end(journey, _SETTLE_S)
     if where in {Where.STAYED, Where.OFF} and not journey.notes.open:
         undo(journey)
         name, source, target = journey.name, journey.source.name, journey.target.name
