@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import Role, User
+from kvmweb.accounts.sessions.models import Visit
 from kvmweb.errors import Conflict, Forbidden, Invalid, NotFound
 
 _listeners: list[Callable[[int], None]] = []
@@ -74,6 +75,7 @@ def edit(user: User, changes: Changes, *, by: Asker) -> User:
         _apply(user, changes)
         if changes.password is not None:
             _set_password(user, changes.password)
+            Visit.objects.filter(user=user).delete()
         _need_unlocked_house(user, before, admins, by)
         if before[1] and not user.is_active:
             _shut_out(user)
@@ -106,6 +108,7 @@ def set_own_password(user: User, new: str, *, by: Asker) -> None:
     with transaction.atomic():
         _set_password(user, new)
         user.save(update_fields=["password"])
+        Visit.objects.filter(user=user).delete()
         _record("user.password", user, by)
         rights_changed(user.pk)
 
@@ -177,6 +180,7 @@ def _need_other_admin(user: User, admins: set[int]) -> None:
 def _shut_out(user: User) -> None:
     """End every session and token of theirs, for good: enabling brings none back."""
     user.sessions_ended += 1
+    Visit.objects.filter(user=user).delete()
     user.tokens.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 

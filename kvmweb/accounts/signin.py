@@ -10,7 +10,6 @@ import time
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from django.conf import settings
 from django.contrib import auth
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -137,7 +136,7 @@ def _shown(user: User, password: str, address: str) -> User | None:
     """This user, if it is their password, here or in the directory."""
     if user.has_usable_password():
         return _authenticated(None, user.username, password)
-    label = identities(user).filter(provider=settings.LDAP_URL).first()
+    label = identities(user).filter(provider=ldap.PROVIDER).first()
     if label is None:
         return None
     found = _of_directory(label.label, password, address)

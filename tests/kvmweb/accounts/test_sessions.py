@@ -1,9 +1,10 @@
 """Sessions: seen in a list, ended one by one or all others."""
 
 from datetime import timedelta
-from typing import Any
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from kvmweb.accounts.models import AuditEntry, User
@@ -29,14 +30,17 @@ def _known(client: Client) -> bool:
 
 
 def test_they_are_listed_with_device_and_address_and_without_their_keys(
-    user: User, operator: User, django_assert_num_queries: Any
+    user: User, operator: User
 ) -> None:
     here = _signed_in(LINUX, "192.0.2.7")
+    _signed_in(LINUX, "198.51.100.1", "olga")
+    with CaptureQueriesContext(connection) as before:
+        here.get("/account/sessions/")
     for _ in range(3):
         _signed_in(PHONE, "2001:db8::9")
-    _signed_in(LINUX, "198.51.100.1", "olga")
-    with django_assert_num_queries(3):  # session, user, their sessions
+    with CaptureQueriesContext(connection) as after:
         text = here.get("/account/sessions/").content.decode()
+    assert len(after) == len(before) <= 5  # session, user, sessions, and the frame's
     for said in ("Firefox on Linux", "192.0.2.7", "Safari on iPhone", "2001:db8::9"):
         assert said in text
     assert "198.51.100.1" not in text
@@ -82,6 +86,15 @@ def test_somebody_elses_reads_like_one_that_never_was(
     assert {answer.status_code for answer in answers} == {404}
     assert "There is no such session." in answers[0].content.decode()
     assert _known(here)
+
+
+def test_a_new_password_leaves_this_one_in_the_list_and_no_other(user: User) -> None:
+    here, phone = _signed_in(LINUX, "192.0.2.7"), _signed_in(PHONE, "192.0.2.8")
+    typed = {"old": PASSWORD, "password": "quite another word"}
+    assert here.post("/account/password/", typed).status_code == 302
+    assert [_known(it) for it in (here, phone)] == [True, False]
+    visit = Visit.objects.get(user=user)
+    assert (visit.device, visit.address) == ("Firefox on Linux", "192.0.2.7")
 
 
 def test_when_it_was_seen_is_noted_once_a_minute(user: User) -> None:
