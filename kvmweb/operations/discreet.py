@@ -24,7 +24,7 @@ _ENDS = {
     "failed": "{subject}: “{label}” failed. Those who run the hosts can see why.",
     "cancelled": "{subject}: “{label}” was cancelled.",
 }
-_PATH = re.compile(r"(?<![\w/.])(?:/[^/\s,;:“”'\"]+)+/?")
+_PATH = re.compile(r"(?<![^\s“\"'(])(?:/[^/\s,;:“”'\"]+)+/?")
 DELETED = "guest.delete"
 
 
