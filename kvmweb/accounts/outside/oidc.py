@@ -45,6 +45,7 @@ class Journey:
     after: str
     link: int = 0  # the user who wants to sign in that way, too
     again: bool = False  # who is signed in shows once more who they are
+    left_at: float = field(default_factory=time.time)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
@@ -61,6 +62,10 @@ class Arrival:
     person: Person
     strong: bool
     shown_at: float  # when they last showed it who they are; 0: not told
+
+    def shown_on(self, journey: Journey) -> bool:
+        """Whether the provider asked them who they are on this very way."""
+        return self.shown_at >= journey.left_at - _LEEWAY_S
 
 
 def configured() -> bool:

@@ -5,7 +5,6 @@ looking at the way there changes no row, and nobody finishes a way another began
 """
 
 import json
-import time
 from typing import cast
 
 from cryptography.fernet import InvalidToken
@@ -158,7 +157,7 @@ def _known_again(
         services.linked(user, came.person, by=by)
         messages.success(request, f"You can sign in as {came.person.username} now.")
         return redirect("outside")
-    if time.time() - came.shown_at > _LASTS_S:
+    if not came.shown_on(journey):
         raise Forbidden("The provider did not ask you who you are.")
     if services.arrived(came.person, address=address) != user:
         raise Forbidden("This is somebody else's account there.")
