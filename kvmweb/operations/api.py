@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Query, Router, Schema
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from kvmweb import doors
 from kvmweb.accounts.gate import Right, door, sees_all
@@ -63,9 +63,13 @@ class OperationOut(Schema):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_row(cls, value: Any) -> Any:
+    def _of_row(cls, value: Any, info: ValidationInfo) -> Any:
+        """A row becomes what the one who asked may know of it."""
         row = getattr(value, "_obj", value)
-        return operation_json(row) if isinstance(row, Operation) else value
+        if not isinstance(row, Operation):
+            return value
+        request = (info.context or {})["request"]
+        return for_user(operation_json(row), request.user)
 
 
 class LogLineOut(Schema):

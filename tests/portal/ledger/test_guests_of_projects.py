@@ -262,3 +262,18 @@ def test_a_disabled_member_has_no_right(user: User, web: Project) -> None:
     assert gate.may_in(user, web.pk, gate.Right.SEE)
     user.is_active = False
     assert not gate.may(user, gate.Right.DECIDE)
+
+
+def test_what_a_member_is_answered_names_no_host(
+    as_user: Client,
+    user: User,
+    web: Project,
+    joins: Callable[[User, str], None],
+    home: Host,
+) -> None:
+    joins(user, Member.Role.OPERATOR)
+    guest = made(web, host=home)
+    answer = as_user.post(f"/api/v1/guests/{guest.pk}/start/")
+    assert answer.status_code == 202
+    assert (answer.json()["host"], answer.json()["host_name"]) == (None, "")
+    assert b"kvm1" not in answer.content
