@@ -52,7 +52,7 @@ def set_prices(prices: Prices, *, by: Asker) -> Tariff:
                 "currency": prices.currency,
             },
         )
-        spans.follow(timezone.now())
+    spans.follow(timezone.now())  # else within a minute by itself
     return tariff
 
 

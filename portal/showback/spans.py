@@ -4,6 +4,7 @@ Called in the transaction that changes a charge, so that a span begins and ends 
 charge does; and now and then for all, because prices and flavors change without it.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,14 +48,15 @@ def follow(now: datetime) -> int:
     charges, spans = _charges(), _open()
     rates = _rates(charges.values())
     guests = sorted(charges.keys() | spans.keys())
-    wrong = [
-        guest
-        for guest in guests
-        if not _same(charges.get(guest), spans.get(guest), rates)
-    ]
-    if wrong:
-        _bring_up(wrong, now)
-    return len(wrong)
+    wrong: defaultdict[int | None, list[UUID]] = defaultdict(list)
+    for guest in guests:
+        charge, span = charges.get(guest), spans.get(guest)
+        if not _same(charge, span, rates):
+            known = charge or span
+            wrong[known.project_id if known else None].append(guest)
+    for together in wrong.values():  # one project's lock at a time
+        _bring_up(together, now)
+    return sum(map(len, wrong.values()))
 
 
 def _bring_up(guests: Collection[UUID], now: datetime) -> None:
