@@ -187,7 +187,7 @@ def _retag(
         raise error.told(by.user) from error
     for guest, tags in changing.items():
         edits.apply(guest, Edit(tags=tags))
-    names = [guest.name for guest in changing]
+    names = sorted(guest.name for guest in changing)
     _record(action, folder, by, **about, count=len(names), guests=names[:GUESTS_MAX])
     if changing:
         _label(changing, by)
