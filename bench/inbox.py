@@ -12,7 +12,7 @@ from deploy.places import ROOT
 from deploy.product import Product
 
 REQUESTS, PROJECTS = 500, 100
-LIMIT_MS, QUERIES = 100, 30
+LIMIT_MS, QUERIES = 100, 24
 
 
 def measure(place: Path) -> list[Figure]:
