@@ -104,7 +104,7 @@ class Rows:
 
     def __init__(self, user: User, filters: Filters, *, full: bool = False) -> None:
         self._matching = _matching(user, filters)
-        self._sort = filters.sort
+        self._sort = filters.sort if sees_all(user) else _without_hosts(filters.sort)
         self._full = full
         self._count: int | None = None
 
@@ -281,6 +281,11 @@ class Volumes:
             place = Place(pool, name, path, capacity)
             self._by_path[host, path] = place
             self._by_name[host, pool, name] = place
+
+
+def _without_hosts(sort: str) -> str:
+    """The same order, but for who sees no hosts: theirs would tell who lives together."""
+    return "name" if sort.removeprefix("-") == "host" else sort
 
 
 def _order(key: str, *, falling: bool) -> Sequence[OrderBy | str]:
