@@ -27,13 +27,14 @@ def folder_tree(context: dict[str, Any], tree: Tree, chosen: str) -> SafeString:
     for name in ("page", "folder", "tag"):
         query.pop(name, None)
     start = escape(f"?{query.urlencode()}&" if query else "?")
-    whole = f"<li>{_link(tree.whole, 'All guests', start, chosen)}</li>"
+    whole = _link(tree.whole, "All guests", start, chosen)
     items = "".join(_item(each, start, chosen) for each in tree.top)
     rest = ""
     if tree.untagged.guests:
-        rest = f"<li>{_link(tree.untagged, 'Without a tag', start, chosen)}</li>"
+        told = _link(tree.untagged, "Without a tag", start, chosen)
+        rest = f'<li data-key="-">{told}</li>'
     return mark_safe(  # noqa: S308  # each part is escaped where it is made
-        f"<ul data-keyed>{whole}{items}{rest}</ul>"
+        f"<ul data-keyed><li data-key=" / ">{whole}</li>{items}{rest}</ul>"
     )
 
 
