@@ -34,7 +34,7 @@ def folder_tree(context: dict[str, Any], tree: Tree, chosen: str) -> SafeString:
         told = _link(tree.untagged, "Without a tag", start, chosen)
         rest = f'<li data-key="-">{told}</li>'
     return mark_safe(  # noqa: S308  # each part is escaped where it is made
-        f"<ul data-keyed><li data-key=" / ">{whole}</li>{items}{rest}</ul>"
+        f'<ul data-keyed><li data-key="/">{whole}</li>{items}{rest}</ul>'
     )
 
 
