@@ -33,7 +33,7 @@ def _add(page: Page) -> None:
     page.get_by_role("button", name="Add it").click()
     expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
     page.get_by_role("link", name="I have kept them").click()
-    expect(page.get_by_role("cell", name="this browser")).to_be_visible()
+    expect(page.get_by_role("cell", name="this browser", exact=True)).to_be_visible()
 
 
 def _show_the_password(page: Page) -> None:
