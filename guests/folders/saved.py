@@ -124,7 +124,9 @@ def told(filters: Filters) -> dict[str, str]:
 
 def address(view: SavedView) -> str:
     """The list as this view has it."""
-    return f"{reverse('guests')}?{urlencode({'view': view.pk, **view.filters})}"
+    kept = view.filters
+    said = {it.name: kept[it.name] for it in fields(Filters) if it.name in kept}
+    return f"{reverse('guests')}?{urlencode({'view': view.pk, **said})}"
 
 
 def query_of(said: str, *, keeps_view: bool) -> str:
