@@ -11,7 +11,7 @@ from deploy.product import Product
 
 COUNT, MEMORY_MIB = 8, 128
 MOST_ROUNDS, LEAST_ROUNDS = 5, 2
-ENOUGH_S = 75  # after so long no further round is begun
+ENOUGH_S = 60  # after so long no further round is begun
 _LIMIT = 0.8
 _ENDED = {"succeeded", "failed", "cancelled"}
 
