@@ -43,12 +43,12 @@ def take(browser: Browser, product: Product) -> None:
 
 def _project(product: Product) -> int:
     for name in _PEOPLE:
-        body = {"username": name, "password": PASSWORD, "role": "user"}
-        _made(product, "users/", body)
+        person = {"username": name, "password": PASSWORD, "role": "user"}
+        _made(product, "users/", person)
     for flavor in _FLAVORS:
         _made(product, "flavors/", {**flavor, "disk_bytes": 64 * MIB})
     roles = {"mira": "operator", "otis": "owner", "jana": "operator"}
-    body = {
+    body: dict[str, Any] = {
         "name": "summer-school",
         "note": "Machines for the courses",
         "quota": {"guests": 6, "vcpus": 8, "memory_bytes": GIB, "disk_bytes": GIB},

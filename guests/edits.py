@@ -16,9 +16,7 @@ TITLE_MAX = 255
 DESCRIPTION_MAX = 16 * 1024
 TAG_MAX, FOLDERS_MAX = 100, 8  # letters of a tag; words with slashes between them
 _WORD = "[a-z0-9](?:[a-z0-9._:-]{0,30}[a-z0-9])?"
-TAG = re.compile(
-    rf"(?=.{{1,{TAG_MAX}}}\Z){_WORD}(?:/{_WORD}){{0,{FOLDERS_MAX - 1}}}"
-)
+TAG = re.compile(rf"(?=.{{1,{TAG_MAX}}}\Z){_WORD}(?:/{_WORD}){{0,{FOLDERS_MAX - 1}}}")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
