@@ -98,16 +98,3 @@ def keeping(guest: Guest, snapshots: int) -> None:
     """Ask all of them; see Ledger."""
     for each in _ledgers:
         each.keeping(guest, snapshots)
-
-
-def size_of(guest: Guest) -> Size:
-    """What it takes up now, as its host said: at most, where it may grow by itself.
-
-    A disk counts with its capacity; what is read only, and CDs, do not count.
-    """
-    disks = [
-        disk["capacity_bytes"] or 0
-        for disk in guest.disks
-        if disk["device"] in {"disk", "lun"} and not disk["readonly"]
-    ]
-    return Size(guest.vcpus, guest.memory_bytes, sum(disks))

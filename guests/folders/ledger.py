@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from guests import charging
+from guests import charging, sizing
 from guests.charging import Coming, Size
 from guests.folders import counting
 from guests.folders.models import FolderLimit
@@ -107,7 +107,7 @@ class Folders:
         """It lies where it lies, and takes up more."""
         if not guest.tags:
             return
-        now = Use.of(counting.size_without_what_is_asked(guest))
+        now = Use.of(sizing.settled(guest))
         then = now + Use.of(more, guests=0)
         need_room([Change(guest.pk, guest.tags, now, guest.tags, then)])
 
@@ -125,7 +125,7 @@ class Folders:
 
 def retagged(then: Mapping[Guest, Collection[str]]) -> list[Change]:
     """These guests with these tags."""
-    sizes = counting.sizes_of(then.keys())
+    sizes = sizing.of_all(then.keys())
     return [
         Change(guest.pk, guest.tags, use, tags, use)
         for guest, tags in then.items()

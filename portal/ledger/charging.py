@@ -5,7 +5,7 @@ Plugged into guests.charging; the end of each operation says what became of it.
 
 from collections.abc import Collection
 
-from guests import charging
+from guests import charging, sizing
 from guests.charging import Coming, Size
 from guests.models import Guest
 from kvmweb.accounts.models import Project
@@ -37,7 +37,7 @@ class ProjectLedger:
         """Charge for what it will be."""
         if guest.project_id is not None:
             subject = services.of_guest(guest.pk)
-            services.change(subject, _amounts(charging.size_of(guest) + more))
+            services.change(subject, _amounts(sizing.settled(guest) + more))
 
     def tagged(self, guest: Guest, tags: Collection[str]) -> None:
         """Tags cost nothing."""
@@ -47,7 +47,7 @@ class ProjectLedger:
         subject = services.of_guest(guest.pk)
         services.release(subject)
         if project is not None:
-            amounts = _amounts(charging.size_of(guest))
+            amounts = _amounts(sizing.of(guest))
             services.reserve(project, subject, amounts, guest.name)
             services.settle(subject, subject)
 
@@ -97,9 +97,11 @@ def follow() -> None:
         charge.subject: charge
         for charge in Charge.objects.filter(subject__startswith="guest:")
     }
-    for guest in rows.exclude(pk__in=busy.values("guest")):
+    guests = list(rows.exclude(pk__in=busy.values("guest")))
+    sizes = sizing.of_all(guests)
+    for guest in guests:
         charge = charges.get(services.of_guest(guest.pk))
-        amounts = _amounts(charging.size_of(guest))
+        amounts = _amounts(sizes[guest.pk])
         if charge is not None and charge.amounts != amounts:
             services.change(charge.subject, amounts, need=False)
 

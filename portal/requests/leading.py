@@ -1,6 +1,6 @@
 """What became of the operation that carries out a request; in the transaction of its end."""
 
-from guests import charging
+from guests import sizing
 from guests.models import Guest
 from kvmweb.operations.ending import ended
 from kvmweb.operations.models import Operation
@@ -54,7 +54,7 @@ def _failed(row: Request, operation: Operation) -> None:
     if row.kind == Kind.NEW:
         ledger.release(row.topic)
     elif guest := Guest.objects.filter(pk__in=[operation.guest]).first():
-        size = charging.size_of(guest)
+        size = sizing.settled(guest)
         amounts = Amounts(1, size.vcpus, size.memory_bytes, size.disk_bytes)
         ledger.change(ledger.of_guest(guest.pk), amounts, need=False)
     why = _WHY.get(operation.error_code, _FAILED)

@@ -10,6 +10,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from guests.models import Guest
+from hosts import columns
 from hosts.models import Host
 from kvmweb.accounts import gate, projects
 from kvmweb.accounts.models import Member, Project, User
@@ -20,7 +21,8 @@ from kvmweb.operations.models import Operation
 from portal.ledger import charging, queries, services
 from portal.ledger.amounts import Amounts
 from portal.ledger.models import Charge
-from tests.guests.creation.conftest import network_of, pool_of
+from tests.guests.conftest import disk as paper_disk
+from tests.guests.creation.conftest import network_of, pool_of, volume_of
 
 GIB = 1024**3
 State = Operation.State
@@ -153,6 +155,22 @@ def test_what_was_changed_behind_our_back_counts_also_beyond_the_quota(
     Guest.objects.filter(pk=guest.pk).update(vcpus=7)
     charging.follow()
     assert queries.taken(web.pk).vcpus == 7
+
+
+def test_its_disks_count_as_their_pools_say(web: Project, home: Host) -> None:
+    volume = volume_of(home.pools.get(), "one.qcow2", capacity_bytes=3 * GIB)
+    disk = columns.as_json([paper_disk(volume.path)])
+    guest = made(web, host=home, disks=disk)
+    charging.follow()
+    assert queries.taken(web.pk).disk_bytes == 3 * GIB
+    Operation.objects.create(
+        kind="guest.disk-grow",
+        guest=guest.pk,
+        state=State.QUEUED,
+        params={"target": "vda", "change": {"size_bytes": 5 * GIB}},
+    )
+    charging.follow()  # what is on its way is left alone
+    assert queries.taken(web.pk).disk_bytes == 3 * GIB
 
 
 def test_only_an_administrator_gives_a_guest_to_a_project(

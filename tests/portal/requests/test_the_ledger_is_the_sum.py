@@ -16,7 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from guests import charging
+from guests import sizing
 from guests.creation.plan import plan_of
 from guests.models import Guest
 from kvmweb.accounts.models import Member, Project, User
@@ -166,7 +166,7 @@ class Selfservice(RuleBasedStateMachine):
             else:
                 grown[row.guest] = row
         for guest in Guest.objects.exclude(state="gone"):
-            size = charging.size_of(guest)
+            size = sizing.of(guest)
             row = grown.get(guest.pk)
             cpus = row.vcpus if row else size.vcpus
             memory = row.memory_bytes if row else size.memory_bytes
