@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from guests import sizing
 from guests.creation.plan import plan_of
 from guests.models import Guest
+from hosts import columns
 from kvmweb.accounts.models import Member, Project, User
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import Conflict
@@ -31,6 +32,7 @@ from portal.requests import deciding, services
 from portal.requests.models import ApprovalRule, Request
 from portal.requests.services import Size
 from portal.requests.states import OPEN, Kind, State
+from tests.guests.conftest import disk
 from tests.portal.requests.conftest import GIB, Api
 
 pytestmark = pytest.mark.usefixtures("kvm1", "small", "large", "redis_server")
@@ -166,7 +168,7 @@ class Selfservice(RuleBasedStateMachine):
             else:
                 grown[row.guest] = row
         for guest in Guest.objects.exclude(state="gone"):
-            size = sizing.of(guest)
+            size = sizing.settled(guest)
             row = grown.get(guest.pk)
             cpus = row.vcpus if row else size.vcpus
             memory = row.memory_bytes if row else size.memory_bytes
@@ -185,10 +187,7 @@ class Selfservice(RuleBasedStateMachine):
             Guest.objects.filter(pk=operation.guest).update(**told)
             return
         plan = plan_of(operation.params["plan"])
-        disks = [
-            {"device": "disk", "readonly": False, "capacity_bytes": it.capacity_bytes}
-            for it in plan.volumes
-        ]
+        disks = [disk(it.path, capacity_bytes=it.capacity_bytes) for it in plan.volumes]
         Guest.objects.create(
             uuid=plan.blueprint.uuid,
             name=plan.blueprint.name,
@@ -198,7 +197,7 @@ class Selfservice(RuleBasedStateMachine):
             state="shutoff",
             vcpus=plan.blueprint.vcpus,
             memory_bytes=plan.blueprint.memory_bytes,
-            disks=disks,
+            disks=columns.as_json(disks),
         )
 
     def _one(self, place: int) -> Request | None:
