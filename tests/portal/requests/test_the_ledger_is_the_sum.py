@@ -37,7 +37,7 @@ from tests.portal.requests.conftest import GIB, Api
 
 pytestmark = pytest.mark.usefixtures("kvm1", "small", "large", "redis_server")
 FEW = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=20,
     derandomize=True,
     database=None,
