@@ -1,16 +1,14 @@
 """What opens a host, encrypted at rest; the key lies beside the database, not in it."""
 
-import base64
-import hashlib
 import json
 from dataclasses import asdict
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
-
 from hosts.models import Host
+from kvmweb import vault
 from kvmweb.errors import Unavailable
 from kvmweb.virt.types import Address, Secrets, Transport
+
+_PURPOSE = "hosts.vault"
 
 
 def seal(secrets: Secrets) -> str:
@@ -18,7 +16,7 @@ def seal(secrets: Secrets) -> str:
     given = {name: text for name, text in asdict(secrets).items() if text}
     if not given:
         return ""
-    return _cipher().encrypt(json.dumps(given).encode()).decode()
+    return seal_text(json.dumps(given))
 
 
 def secrets_of(host: Host) -> Secrets:
@@ -26,8 +24,8 @@ def secrets_of(host: Host) -> Secrets:
     if not host.secrets:
         return Secrets()
     try:
-        return Secrets(**json.loads(_cipher().decrypt(host.secrets.encode())))
-    except InvalidToken as error:
+        return Secrets(**json.loads(open_text(host.secrets)))
+    except Unavailable as error:
         raise Unavailable(
             f"The secrets of {host.name} were encrypted with another key.",
             hint="Put the secrets.key they were made with back, or enter them again.",
@@ -48,20 +46,9 @@ def address_of(host: Host) -> Address:
 
 def seal_text(text: str) -> str:
     """A secret as text that only the key opens."""
-    return _cipher().encrypt(text.encode()).decode()
+    return vault.seal(text, _PURPOSE)
 
 
 def open_text(sealed: str) -> str:
     """What `seal_text` sealed. Raises Unavailable when the key is another one."""
-    try:
-        return _cipher().decrypt(sealed.encode()).decode()
-    except InvalidToken as error:
-        raise Unavailable(
-            "A secret was encrypted with another key.",
-            hint="Put the secrets.key it was made with back, or enter it again.",
-        ) from error
-
-
-def _cipher() -> Fernet:
-    digest = hashlib.sha256(f"hosts.vault:{settings.SECRETS_KEY}".encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(digest))
+    return vault.opened(sealed, _PURPOSE)
