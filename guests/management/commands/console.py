@@ -19,6 +19,7 @@ class Command(BaseCommand):
     """`manage.py console`; ends by SIGTERM or SIGINT, and every screen with it."""
 
     help = "Serves consoles to the web process, on a socket in the data folder."
+    requires_system_checks = ()  # bootstrap has made them; they read every door
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until told to end."""
