@@ -13,8 +13,8 @@ from hosts.shapes import (
     HostIn,
     HostOut,
     HostPatch,
+    HostSeriesOut,
     MaintenanceIn,
-    SeriesOut,
 )
 from hosts.storage import api as storage
 from kvmweb import doors, samples
@@ -113,7 +113,7 @@ def check(request: UserRequest, host_id: int) -> Status[Operation]:
     return doors.accepted(services.check(host, by=by, address=address))
 
 
-@router.get("{int:host_id}/stats/", response=SeriesOut, url_name="host-stats")
+@router.get("{int:host_id}/stats/", response=HostSeriesOut, url_name="host-stats")
 @door(Right.SEE_HOSTS)
 def stats(request: UserRequest, host_id: int, range: str = "1h") -> Series:
     """A host's numbers over 1h, 6h, 1d, 7d, 30d or 1y."""

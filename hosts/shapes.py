@@ -188,7 +188,7 @@ class HostOut(Schema):
     page: str
 
 
-class LeaseOut(Schema):
+class DhcpLeaseOut(Schema):
     """An address that a network gave out."""
 
     mac: str
@@ -232,11 +232,11 @@ class NetworkOut(Schema):
     vlan: int | None
     openvswitch: bool
     portgroups: list[str]
-    leases: list[LeaseOut]
+    leases: list[DhcpLeaseOut]
     problem: str
 
 
-class SeriesOut(Schema):
+class HostSeriesOut(Schema):
     """Numbers over time; null where there is a gap."""
 
     step_seconds: int

@@ -11,9 +11,9 @@ from guests.balance.models import Autopilot, PlacementRule
 from guests.balance.schemas import (
     AutopilotOut,
     CourseIn,
+    PlacementRuleIn,
+    PlacementRuleOut,
     ProposalOut,
-    RuleIn,
-    RuleOut,
     RunIn,
 )
 from kvmweb import doors
@@ -48,16 +48,16 @@ def run(request: UserRequest, body: RunIn) -> Status[Operation]:
     )
 
 
-@router.get("rules/", response=list[RuleOut], url_name="balance-rules")
+@router.get("rules/", response=list[PlacementRuleOut], url_name="balance-rules")
 @door(Right.SEE_HOSTS)
 def rules(request: UserRequest) -> list[PlacementRule]:
     """Where guests with tags belong."""
     return list(PlacementRule.objects.all())
 
 
-@router.post("rules/", response={201: RuleOut}, url_name="balance-rules")
+@router.post("rules/", response={201: PlacementRuleOut}, url_name="balance-rules")
 @door(Right.BALANCE)
-def add_rule(request: UserRequest, body: RuleIn) -> Status[PlacementRule]:
+def add_rule(request: UserRequest, body: PlacementRuleIn) -> Status[PlacementRule]:
     """Say where guests with a tag belong."""
     rule = PlacementRule(**body.model_dump())
     by, address = request.user, request.client_address

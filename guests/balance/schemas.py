@@ -56,7 +56,7 @@ class RunIn(Schema):
     moves: list[ChosenIn] = Field(min_length=1, max_length=100)
 
 
-class RuleIn(Schema):
+class PlacementRuleIn(Schema):
     """Where guests with a tag belong."""
 
     model_config = ConfigDict(extra="forbid")
@@ -67,7 +67,7 @@ class RuleIn(Schema):
     host_tag: str = Field("", pattern=_TAG_OR_NONE, max_length=40)
 
 
-class RuleOut(Schema):
+class PlacementRuleOut(Schema):
     """A rule about a tag."""
 
     id: int

@@ -11,10 +11,10 @@ from guests.draining.json import convoy_json, home_json, rehearsal_json
 from guests.draining.schemas import (
     ConvoyOut,
     ConvoyPatch,
+    ConvoyStopIn,
     EvacuationPlanOut,
     HomeOut,
     ReturnIn,
-    StopIn,
 )
 from hosts import access as host_access
 from kvmweb import doors
@@ -99,7 +99,9 @@ def pause(
     url_name="convoy-stop",
 )
 @door(Right.MANAGE_HOSTS)
-def stop(request: UserRequest, operation_id: UUID, body: StopIn) -> Status[Operation]:
+def stop(
+    request: UserRequest, operation_id: UUID, body: ConvoyStopIn
+) -> Status[Operation]:
     """Begin nothing more; `gently` lets those end that were begun."""
     _, operation = access.convoy(request.user, operation_id, Right.MANAGE_HOSTS)
     by, address = request.user, request.client_address

@@ -7,7 +7,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 
-class EstimateOut(Schema):
+class ConvoyEstimateOut(Schema):
     """What a move is expected to cost."""
 
     seconds: float
@@ -24,7 +24,7 @@ class PlannedMoveOut(Schema):
     to_host: int
     to_host_name: str
     storage: Literal["shared", "copy", "none"]
-    estimate: EstimateOut
+    estimate: ConvoyEstimateOut
     why: list[str]
 
 
@@ -72,7 +72,7 @@ class EvacuationPlanOut(Schema):
     lost: list[LossOut]
 
 
-class StepOut(Schema):
+class ConvoyStepOut(Schema):
     """One guest of a convoy."""
 
     guest: UUID
@@ -82,7 +82,7 @@ class StepOut(Schema):
     from_host: int | None
     to_host: int | None
     storage: str
-    estimate: EstimateOut | None
+    estimate: ConvoyEstimateOut | None
     why: list[str]
     attempts: int
     operation: UUID | None
@@ -99,7 +99,7 @@ class ConvoyOut(Schema):
     ended: bool
     per_target: int
     per_source: int
-    steps: list[StepOut]
+    steps: list[ConvoyStepOut]
 
 
 class ConvoyPatch(Schema):
@@ -110,7 +110,7 @@ class ConvoyPatch(Schema):
     paused: bool
 
 
-class StopIn(Schema):
+class ConvoyStopIn(Schema):
     """How to stop: `gently` lets those end that were begun."""
 
     model_config = ConfigDict(extra="forbid")

@@ -8,11 +8,11 @@ from ninja.responses import Status
 from guests.folders import access, queries, services
 from guests.folders.queries import Limited
 from guests.folders.schemas import (
+    FolderMoveIn,
     FolderOut,
     LimitIn,
     LimitOut,
     LimitPatch,
-    MoveIn,
     RenameIn,
     RetaggedOut,
 )
@@ -62,7 +62,7 @@ def limit(request: UserRequest, body: LimitIn) -> Status[dict[str, Any]]:
 
 @router.post("move/", response=RetaggedOut, url_name="folders-move")
 @door(Right.EDIT)
-def move(request: UserRequest, body: MoveIn) -> dict[str, int]:
+def move(request: UserRequest, body: FolderMoveIn) -> dict[str, int]:
     """Put guests into a folder, all or none: tags are taken away and given."""
     changed = services.move(
         body.guests, body.to, source=body.source, by=_asker(request)

@@ -11,7 +11,7 @@ from guests.folders.services import GUESTS_MAX, Limits
 from guests.queries import Filters
 
 
-class AmountsOut(Schema):
+class FolderAmountsOut(Schema):
     """How much the guests of a folder take up, or may; null: any amount."""
 
     guests: int | None
@@ -26,8 +26,8 @@ class LimitOut(Schema):
     id: int
     path: str
     note: str
-    limit: AmountsOut
-    used: AmountsOut
+    limit: FolderAmountsOut
+    used: FolderAmountsOut
 
 
 class FolderOut(Schema):
@@ -64,7 +64,7 @@ class LimitIn(LimitPatch):
     path: str = Field(max_length=200)
 
 
-class MoveIn(Schema):
+class FolderMoveIn(Schema):
     """Guests that go into a folder ("": none), and the one they leave ("": none)."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)

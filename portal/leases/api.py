@@ -18,10 +18,10 @@ from portal.leases.schemas import (
     LeaseOut,
     LeasePatch,
     LeaseQuery,
+    LeaseRuleIn,
+    LeaseRuleOut,
     LendIn,
     RefusedOut,
-    RuleIn,
-    RuleOut,
     lent_json,
     policy_json,
 )
@@ -87,7 +87,7 @@ def extend(request: UserRequest, uuid: UUID, body: ExtendIn) -> dict[str, Any]:
 
 
 @of_projects.get(
-    "{int:project_id}/lease-rule/", response=RuleOut, url_name="lease-rule"
+    "{int:project_id}/lease-rule/", response=LeaseRuleOut, url_name="lease-rule"
 )
 @door(Right.MANAGE_PROJECTS)
 def rule(request: UserRequest, project_id: int) -> dict[str, int]:
@@ -97,10 +97,12 @@ def rule(request: UserRequest, project_id: int) -> dict[str, int]:
 
 
 @of_projects.put(
-    "{int:project_id}/lease-rule/", response=RuleOut, url_name="lease-rule"
+    "{int:project_id}/lease-rule/", response=LeaseRuleOut, url_name="lease-rule"
 )
 @door(Right.MANAGE_PROJECTS)
-def set_rule(request: UserRequest, project_id: int, body: RuleIn) -> dict[str, int]:
+def set_rule(
+    request: UserRequest, project_id: int, body: LeaseRuleIn
+) -> dict[str, int]:
     """Say so."""
     project = access.project(request.user, project_id)
     by, address = request.user, request.client_address

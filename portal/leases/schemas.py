@@ -94,7 +94,7 @@ class LeasePatch(Schema):
         return Terms(self.ends_at, self.keeps_days)
 
 
-class RuleIn(Schema):
+class LeaseRuleIn(Schema):
     """What members of a project may do without asking."""
 
     model_config = ConfigDict(extra="forbid")
@@ -108,7 +108,7 @@ class RuleIn(Schema):
         return Rule(self.extend_days, self.extend_most_days, self.keeps_days)
 
 
-class RuleOut(Schema):
+class LeaseRuleOut(Schema):
     """What members of a project may do without asking."""
 
     extend_days: int

@@ -16,6 +16,8 @@ from portal.requests.json import events_json, request_json
 from portal.requests.models import ApprovalRule, Request
 from portal.requests.rules import RuleWish
 from portal.requests.schemas import (
+    ApprovalRuleIn,
+    ApprovalRuleOut,
     ApproveIn,
     CheckOut,
     DecideIn,
@@ -27,8 +29,6 @@ from portal.requests.schemas import (
     RequestPatch,
     RequestQuery,
     RequestWhole,
-    RuleIn,
-    RuleOut,
     outcome_json,
     outlook_json,
     rule_json,
@@ -84,7 +84,7 @@ def decide(request: UserRequest, body: DecideIn) -> dict[str, Any]:
     return {"items": [outcome_json(each) for each in outcomes]}
 
 
-@router.get("rules/", response=list[RuleOut], url_name="request-rules")
+@router.get("rules/", response=list[ApprovalRuleOut], url_name="request-rules")
 @door(Right.MANAGE_PROJECTS)
 def list_rules(request: UserRequest) -> list[dict[str, Any]]:
     """When nobody is asked, in the order in which they are tried."""
@@ -92,17 +92,21 @@ def list_rules(request: UserRequest) -> list[dict[str, Any]]:
     return [rule_json(each) for each in rows]
 
 
-@router.post("rules/", response={201: RuleOut}, url_name="request-rules")
+@router.post("rules/", response={201: ApprovalRuleOut}, url_name="request-rules")
 @door(Right.MANAGE_PROJECTS)
-def add_rule(request: UserRequest, body: RuleIn) -> Status[dict[str, Any]]:
+def add_rule(request: UserRequest, body: ApprovalRuleIn) -> Status[dict[str, Any]]:
     """Say when nobody is asked."""
     rule = rules.add(_rule_wish(body), by=_asker(request))
     return Status(201, rule_json(rule))
 
 
-@router.put("rules/{int:approval_id}/", response=RuleOut, url_name="request-rule")
+@router.put(
+    "rules/{int:approval_id}/", response=ApprovalRuleOut, url_name="request-rule"
+)
 @door(Right.MANAGE_PROJECTS)
-def edit_rule(request: UserRequest, approval_id: int, body: RuleIn) -> dict[str, Any]:
+def edit_rule(
+    request: UserRequest, approval_id: int, body: ApprovalRuleIn
+) -> dict[str, Any]:
     """Another wording of it; what it approved before stays approved."""
     rule = access.rule(request.user, approval_id)
     return rule_json(rules.edit(rule, _rule_wish(body), by=_asker(request)))
@@ -193,7 +197,7 @@ def outlook(request: UserRequest, request_id: int) -> dict[str, Any]:
     return outlook_json(found, hosts=sees_all(request.user))
 
 
-def _rule_wish(body: RuleIn) -> RuleWish:
+def _rule_wish(body: ApprovalRuleIn) -> RuleWish:
     told = body.model_dump(exclude={"project", "kinds", "flavors"})
     project = None
     if body.project is not None:

@@ -204,7 +204,7 @@ class CheckOut(Schema):
     left: dict[str, int | None]
 
 
-class RuleIn(_Strict):
+class ApprovalRuleIn(_Strict):
     """When nobody is asked; null and empty: anything."""
 
     name: str = Field(min_length=1, max_length=100)
@@ -219,7 +219,7 @@ class RuleIn(_Strict):
     lease_days: int | None = Field(None, ge=_LEAST, le=LEASE_MAX)
 
 
-class RuleOut(RuleIn):
+class ApprovalRuleOut(ApprovalRuleIn):
     """One rule."""
 
     id: int

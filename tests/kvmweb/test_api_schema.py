@@ -12,6 +12,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from ninja import Schema
 from schemathesis import APIOperation, Case
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
@@ -73,6 +74,21 @@ def test_the_description_names_each_operation_once(
     names = [operation.definition.raw["operationId"] for operation in operations]
     assert len(names) > 30
     assert sorted(names) == sorted(set(names))
+
+
+def test_no_two_shapes_share_a_name() -> None:  # the description keeps one for a name
+    shapes = [it for it in _below(Schema) if it.__name__.isalnum()]
+    ours = [each for each in shapes if not each.__module__.startswith("ninja")]
+    places: dict[str, set[str]] = {}
+    for shape in ours:
+        places.setdefault(shape.__name__, set()).add(shape.__module__)
+    assert {name: its for name, its in places.items() if len(its) > 1} == {}
+
+
+def _below(shape: type[Schema]) -> Iterator[type[Schema]]:
+    for each in shape.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
