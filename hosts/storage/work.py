@@ -11,6 +11,7 @@ from django.utils import timezone
 from hosts.models import Host, Pool, Volume
 from hosts.services import address_of
 from hosts.storage import guarding, holdings, passing
+from hosts.storage.appearing import until_row
 from hosts.storage.making import made, making, pool_of, unmake
 from hosts.storage.models import Holding
 from hosts.storage.places import path_of
@@ -158,8 +159,19 @@ def delete(run: Run) -> dict[str, Any]:
                 there.run(storage.delete_volume, path)
         except NotFound:
             run.log(f"{name} was gone already.")
+    _until_unseen(run, pool, path)
     run.say(f"{name} was deleted.")
     return {"path": path}
+
+
+def _until_unseen(run: Run, pool: Pool, path: str) -> None:
+    """Until its row is gone: what it stood on can be deleted next."""
+    run.progress(0.9, "waiting until its host says so")
+    rows = Volume.objects.filter(pool=pool, path=path)
+    try:
+        until_row(lambda: None if rows.exists() else pool, say="It is still listed.")
+    except HostTimeout:
+        run.log(f"{pool.host.name} has not been seen to say so yet.")
 
 
 @contextmanager
