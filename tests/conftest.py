@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connection, connections
@@ -29,6 +30,14 @@ _TOGETHER = (
 )
 
 _DATABASE = {"db", "transactional_db", "live_server"}
+
+# A busy machine makes examples slowly; no test may fail for that.
+hypothesis.settings.register_profile(
+    "patient",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 PASSWORD = "a long enough word"
 AUDIT = "accounts_auditentry"

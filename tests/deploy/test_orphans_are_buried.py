@@ -1,5 +1,6 @@
 """What a daemon left behind and killed is gone, whatever the machine's first process does."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -65,13 +66,16 @@ def test_a_killed_orphan_is_no_zombie(tmp_path: Path) -> None:
 
 def test_it_passes_the_wish_to_end_on_and_says_how_it_ended() -> None:
     child = _adopting("sleep", "600")
-    until(lambda: _children(child.pid), 10)
+    until(lambda: _listens(child.pid), 30)
     child.terminate()
     assert child.wait(10) == 128 + 15
 
 
-def _children(pid: int) -> str:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text()
+def _listens(pid: int) -> bool:
+    """Whether it passes SIGHUP on: the last signal that it takes (proc(5), SigCgt)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGHUP - 1) & 1)
 
 
 def test_it_says_the_daemons_own_status() -> None:

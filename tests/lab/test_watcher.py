@@ -234,7 +234,7 @@ def test_a_libvirtd_that_hangs_while_being_opened_is_down_too(
     hung.pause_libvirtd()
     try:
         watching.start()
-        up(watching, other, seconds=10)
+        up(watching, other)
         other.virsh("start", "seen")
         until(lambda: watching.guest(off) == "running", SOON_S)
         until(lambda: watching.host(hung.name) == "down", 25)

@@ -36,7 +36,7 @@ def test_it_moves_live_and_all_that_is_ours_goes_along(
     operation = moved(moving_product, uuid, there)
     assert homes(lab3, uuid) == {there.name: "running"}
     result = operation["result"]
-    assert 0 < result["downtime_ms"] < result["total_ms"] < 20_000
+    assert 0 < result["downtime_ms"] < result["total_ms"]
     assert result["transferred_bytes"] > 1024**2
     assert operation["message"].startswith(f"plain runs on {there.name}")
     shown = guest(moving_product, uuid)

@@ -136,10 +136,10 @@ def test_the_target_s_storage_fills_up(
         _with_full_disk(here, uuid, folder, 24)
         here.virsh("start", uuid)
         until(lambda: _shows_disk(moving_product, uuid), 20)
-        operation = on_its_way(moving_product, uuid, there, bandwidth_mib_s=1)
+        operation = on_its_way(moving_product, uuid, there, bandwidth_mib_s=3)
         with pytest.raises(LabError, match="No space left"):
             there.run("dd", "if=/dev/zero", f"of={folder}/rest", "bs=1M")
-        end = ended(moving_product, operation, 60)
+        end = ended(moving_product, operation)
         assert (end["state"], homes(lab3, uuid)) == ("failed", {here.name: "running"})
         assert there.run("ls", folder) == "rest"
         _row_says(moving_product, uuid, here)
