@@ -74,7 +74,8 @@ def _telling(items: list[pytest.Item]) -> Iterator[pytest.Item]:
         names = getattr(item, "fixturenames", ())
         rows = item.get_closest_marker("django_db") or not _DATABASE.isdisjoint(names)
         name = item.nodeid.partition("[")[0]
-        if rows and name not in seen:
+        walks = item.get_closest_marker("one_database")
+        if rows and not walks and name not in seen:
             seen.add(name)
             yield item
 

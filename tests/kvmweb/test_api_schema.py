@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from guests.models import Guest
 from hosts.models import Host
 
+pytestmark = pytest.mark.one_database
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

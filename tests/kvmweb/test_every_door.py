@@ -39,6 +39,7 @@ from portal.leases.models import Lease
 from portal.requests.models import ApprovalRule, Request
 from portal.telling.models import Delivery, Notice, Webhook
 
+pytestmark = pytest.mark.one_database
 GUEST = UUID("0b5a7c7e-4b6c-4c8e-9a53-0c6d6f1d2a11")
 OPERATION = UUID("7d1d1a52-9f3e-4a43-9a55-6f5c9c2b3e22")
 SAFE = ("GET",)
