@@ -16,14 +16,19 @@ from portal.machines import access
 from portal.telling.services import tell
 
 
+def need_colleagues(guest: Guest) -> None:
+    """Nothing. Raises Conflict when it is in no project."""
+    if guest.project is None:
+        raise Conflict(f"{guest.name} is in no project: there are no colleagues.")
+
+
 def hand_over(guest: Guest, username: str, *, by: User, address: str = "") -> Guest:
     """Give a machine to somebody who runs machines in its project, too.
 
     They and who had it are told. Raises NotFound when they do not, Conflict when it is
     in no project.
     """
-    if guest.project is None:
-        raise Conflict(f"{guest.name} is in no project: there are no colleagues.")
+    need_colleagues(guest)
     with transaction.atomic():
         rows = Guest.objects.select_for_update(of=("self",))
         guest = rows.select_related("host", "owner", "project").get(pk=guest.pk)

@@ -118,6 +118,7 @@ def resize(request: UserRequest, pk: UUID) -> HttpResponse:
 def hand_over(request: UserRequest, pk: UUID) -> HttpResponse:
     """Give it to a colleague."""
     guest = guests.guest(request.user, pk, Right.EDIT)
+    services.need_colleagues(guest)
     if not access.may_hand_over(request.user, guest):
         raise Forbidden(f"Only who owns {guest.name} may hand it over.")
     form = HandOverForm(guest, request.POST or None)
