@@ -35,6 +35,7 @@ def allowed(right: Right) -> Callable[[Operation], None]:
 
 
 manage = allowed(Right.MANAGE_VOLUMES)
+_UNSEEN_S = 5.0  # a deletion is true also when nobody has heard of it yet
 
 
 def again(_run: Run) -> Recovery:
@@ -169,7 +170,11 @@ def _until_unseen(run: Run, pool: Pool, path: str) -> None:
     run.progress(0.9, "waiting until its host says so")
     rows = Volume.objects.filter(pool=pool, path=path)
     try:
-        until_row(lambda: None if rows.exists() else pool, say="It is still listed.")
+        until_row(
+            lambda: None if rows.exists() else pool,
+            within_s=_UNSEEN_S,
+            say="It is still listed.",
+        )
     except HostTimeout:
         run.log(f"{pool.host.name} has not been seen to say so yet.")
 
