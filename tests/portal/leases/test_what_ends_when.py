@@ -137,7 +137,7 @@ def test_a_hold_is_shown_and_ended(
     as_admin: Client, as_operator: Client, lease: Lease
 ) -> None:
     now = timezone.now()
-    Looking.objects.create(since=now, last_at=now, held=True)
+    Looking.objects.create(pk=Looking.THE, since=now, last_at=now, held=True)
     assert "Leases wait." in as_operator.get("/leases/").content.decode()
     assert as_operator.post("/leases/go-on/").status_code == 403
     assert as_admin.post("/api/v1/leases/go-on/").status_code == 204
