@@ -131,7 +131,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["kvmweb.templatetags.words"],
+            "builtins": [f"kvmweb.templatetags.{it}" for it in ("words", "lists")],
         },
     },
 ]
