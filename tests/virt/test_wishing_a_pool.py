@@ -77,7 +77,7 @@ def test_each_type_has_its_document(said: PoolWish, parts: list[str]) -> None:
         (wish(target="/"), "target"),
         (wish(target="/etc"), "target"),
         (wish(target="/etc/libvirt"), "target"),
-        (wish(target="/root/x"), "target"),
+        (wish(target="/boot/x"), "target"),
         (wish(target="/proc"), "target"),
         (wish(target="/var/lib"), "target"),
         (wish(target="/var/lib/libvirt/qemu/save"), "target"),

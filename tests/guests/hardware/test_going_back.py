@@ -184,7 +184,7 @@ def test_what_is_near_to_root_needs_a_right_of_its_own(
             "/",
         ),
         ("<emulator>/tmp/mine</emulator>", "/tmp/mine"),
-        ("<serial type='file'><source path='/root/x'/></serial>", "/root/x"),
+        ("<serial type='file'><source path='/srv/x'/></serial>", "/srv/x"),
         (
             "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/></source></hostdev>",
             "hostdev",

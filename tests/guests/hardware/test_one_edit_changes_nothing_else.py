@@ -359,7 +359,7 @@ def test_what_is_beyond_ordinary_fields_is_named() -> None:
         "<tpm model='tpm-tis'><backend type='passthrough'/></tpm>",
         "<shmem name='x'/>",
         "<emulator>/usr/bin/python3</emulator>",
-        "<graphics type='vnc' socket='/root/x'/>",
+        "<graphics type='vnc' socket='/srv/x'/>",
         "<disk type='network'><source protocol='http' name='x'/></disk>",
     ):
         xml = f"<domain type='kvm'><devices>{odd}</devices></domain>"
