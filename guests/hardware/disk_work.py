@@ -10,7 +10,7 @@ from guests.hardware.device_wishes import DiskChange
 from guests.hardware.documents import HOT
 from guests.hardware.machine import Machine, changed
 from guests.hardware.parts import Seat, copied, find_disk, need_disk, source_of
-from guests.hardware.work import again, may_change, outcome
+from guests.hardware.work import again, may_change, may_resize, outcome
 from guests.models import Guest
 from hosts.models import Host
 from hosts.services import address_of
@@ -65,7 +65,7 @@ def add(run: Run) -> dict[str, Any]:
     return outcome(run, f"the disk {disk.target}", "added", why, **about)
 
 
-@work("guest.disk-grow", allowed=may_change, recover=again)
+@work("guest.disk-grow", allowed=may_resize, recover=again)
 @work("guest.disk-change", allowed=may_change, recover=again)
 def change(run: Run) -> dict[str, Any]:
     """Grow a disk, which a running guest sees at once, or have it handled otherwise."""

@@ -69,7 +69,7 @@ def add(
     return _making(guest, pool, params, by, address)
 
 
-def change(
+def change(  # noqa: PLR0913 - who asks, and what allows it
     guest: Guest,
     target: str,
     wish: DiskChange,
@@ -77,8 +77,9 @@ def change(
     when: str,
     by: User,
     address: str = "",
+    granted: str = "",
 ) -> Operation:
-    """Grow a disk, or have it handled otherwise.
+    """Grow a disk, or have it handled otherwise; `granted`: as was approved ("request:7").
 
     Raises NotFound when it has no such disk, Invalid when it would shrink.
     """
@@ -100,6 +101,7 @@ def change(
     if wish.params().keys() - {"size_bytes"}:
         need_persistent(guest)
     params = {"target": target, "when": when, "change": wish.params(), "path": path}
+    params |= {"granted": granted} if granted else {}
     if volume is not None:
         params |= _about(volume.pool)
     kind = (

@@ -41,6 +41,9 @@ class Amounts:
         return reduce(cls.__add__, parts, cls())
 
 
+NOTHING = Amounts()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The most there may be of each; None: no limit."""

@@ -28,7 +28,7 @@ class ProjectLedger:
             services.reserve(
                 project,
                 services.of_guest(guest.uuid),
-                _amounts(guest.size),
+                amounts_of(guest.size),
                 guest.name,
                 operation=guest.operation,
             )
@@ -37,7 +37,7 @@ class ProjectLedger:
         """Charge for what it will be."""
         if guest.project_id is not None:
             subject = services.of_guest(guest.pk)
-            services.change(subject, _amounts(sizing.settled(guest) + more))
+            services.change(subject, amounts_of(sizing.settled(guest) + more))
 
     def tagged(self, guest: Guest, tags: Collection[str]) -> None:
         """Tags cost nothing."""
@@ -47,7 +47,7 @@ class ProjectLedger:
         subject = services.of_guest(guest.pk)
         services.release(subject)
         if project is not None:
-            amounts = _amounts(sizing.of(guest))
+            amounts = amounts_of(sizing.of(guest))
             services.reserve(project, subject, amounts, guest.name)
             services.settle(subject, subject)
 
@@ -101,10 +101,11 @@ def follow() -> None:
     sizes = sizing.of_all(guests)
     for guest in guests:
         charge = charges.get(services.of_guest(guest.pk))
-        amounts = _amounts(sizes[guest.pk])
+        amounts = amounts_of(sizes[guest.pk])
         if charge is not None and charge.amounts != amounts:
             services.change(charge.subject, amounts, need=False)
 
 
-def _amounts(size: Size) -> Amounts:
+def amounts_of(size: Size) -> Amounts:
+    """What one guest of this size takes up."""
     return Amounts(1, size.vcpus, size.memory_bytes, size.disk_bytes)

@@ -13,7 +13,7 @@ from kvmweb.accounts.models import Project
 from kvmweb.errors import Conflict
 from kvmweb.sizes import amount
 from portal.ledger import queries
-from portal.ledger.amounts import WORDS, Amounts, Limits
+from portal.ledger.amounts import NOTHING, WORDS, Amounts, Limits
 from portal.ledger.announce import changed, charged
 from portal.ledger.models import Charge, Quota
 
@@ -32,14 +32,15 @@ def reserve(
     label: str,
     *,
     operation: UUID | None = None,
+    now: Amounts = NOTHING,
 ) -> Charge:
-    """Charge for what is to come.
+    """Charge for what is to come; `now` is what the same guest takes up already.
 
     Raises Conflict naming what would be too much, what is taken and what is left.
     """
     with transaction.atomic():
         quota = locked(project)
-        need_room(quota, amounts, Amounts())
+        need_room(quota, amounts, now)
         charge = Charge.objects.create(
             project=project,
             subject=subject,

@@ -19,8 +19,8 @@ from portal.machines import access, services
 from portal.requests import services as requests
 from portal.requests.asking import REASON_MAX
 from portal.requests.json import request_json
+from portal.requests.resizing import Size
 from portal.requests.schemas import RequestOut
-from portal.requests.services import Size
 
 router = Router(tags=["guests"])
 
@@ -40,6 +40,7 @@ class SizeIn(Schema):
 
     vcpus: int = Field(ge=1, le=1024)
     memory_bytes: int = Field(ge=1)
+    disk_bytes: int = Field(0, ge=0, le=2**53)  # of its first disk; 0: as it is
     reason: str = Field("", max_length=REASON_MAX)
 
 
@@ -71,7 +72,7 @@ def hand_over(request: UserRequest, uuid: UUID, body: HandOverIn) -> dict[str, A
 def ask_size(request: UserRequest, uuid: UUID, body: SizeIn) -> Status[dict[str, Any]]:
     """Ask for another size of it; somebody decides, or a rule."""
     guest = guests.guest(request.user, uuid, Right.OPERATE)
-    size = Size(body.vcpus, body.memory_bytes)
+    size = Size(body.vcpus, body.memory_bytes, body.disk_bytes)
     asked = requests.ask_resize(guest, size, body.reason, by=_asker(request))
     return Status(201, request_json(asked))
 

@@ -6,13 +6,14 @@ from django import forms
 
 from guests.creation.amounts import words_of
 from guests.creation.fields import SizeField
+from guests.hardware.resizing import main_disk
 from guests.models import Guest
 from kvmweb.accounts.models import User
 from kvmweb.errors import AppError, Conflict, Invalid
 from portal.leases.models import LONGEST_DAYS
 from portal.machines import access
 from portal.requests.asking import REASON_MAX
-from portal.requests.services import Size
+from portal.requests.resizing import Size
 
 
 class _Told(forms.Form):
@@ -53,22 +54,32 @@ class ExtendForm(_Told):
 class SizeForm(_Told):
     """Another size."""
 
-    NAMES = {"memory_bytes": "memory"}
+    NAMES = {"memory_bytes": "memory", "disk_bytes": "disk"}
 
     vcpus = forms.IntegerField(label="vCPUs", min_value=1, max_value=1024)
     memory = SizeField(required=True, help_text="With its unit: “4 GiB”.")
+    disk = SizeField(
+        required=False,
+        help_text="It can grow, never shrink. The file system in it grows at its next "
+        "start, or by hand.",
+    )
     reason = _reason("What it is needed for; read by who decides.")
 
     def __init__(self, guest: Guest, *args: Any, **kwargs: Any) -> None:
+        disk = main_disk(guest)
         kwargs["initial"] = {
             "vcpus": guest.vcpus,
             "memory": words_of(guest.memory_bytes),
+            "disk": words_of(disk.capacity_bytes) if disk else "",
         }
         super().__init__(*args, **kwargs)
+        if disk is None:
+            del self.fields["disk"]
 
     def size(self) -> Size:
         """What was typed, once the form is valid."""
-        return Size(self.cleaned_data["vcpus"], self.cleaned_data["memory"])
+        told = self.cleaned_data
+        return Size(told["vcpus"], told["memory"], told.get("disk") or 0)
 
 
 class HandOverForm(_Told):

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from guests.models import Guest
 from kvmweb.accounts.models import User
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import AppError, Conflict, Forbidden, Invalid
 from portal.flavors import queries as flavors
 from portal.flavors.models import Flavor
 from portal.ledger import services as ledger
-from portal.ledger.amounts import Amounts
-from portal.requests import asking, book, messages, plugs, provisioning, rules
+from portal.requests import (
+    asking,
+    book,
+    messages,
+    plugs,
+    provisioning,
+    resizing,
+    rules,
+)
 from portal.requests.models import ApprovalRule, Request
 from portal.requests.states import Kind, State, need_pending
 
@@ -117,18 +123,27 @@ def retry(request: Request, *, by: Asker) -> Request:
             raise Conflict(
                 f"The request for {row.name} did not fail: it is {row.state}."
             )
-        if row.kind == Kind.NEW:
-            provisioning.lock_hosts()
-            ledger.locked(row.project)
-            asking.need_free_name(row.project, row.name)
-            row.guest = None
-            ledger.reserve(row.project, row.topic, row.amounts, row.name)
+        _charge_again(row)
         row.failure = ""
         why = "It is tried once more."
         book.became(row, State.APPROVED, who=by.user.username, why=why)
         _begin(row, by.user)
         book.record("request.retry", row, by)
     return row
+
+
+def _charge_again(row: Request) -> None:
+    """Reserve what a request that failed asks for. Raises Conflict."""
+    if row.kind == Kind.RESIZE:
+        guest = provisioning.target_of(row)
+        more, now = resizing.growth(row, guest), resizing.taken(guest)
+        ledger.reserve(row.project, row.topic, more, row.name, now=now)
+    elif row.kind == Kind.NEW:
+        provisioning.lock_hosts()
+        ledger.locked(row.project)
+        asking.need_free_name(row.project, row.name)
+        row.guest = None
+        ledger.reserve(row.project, row.topic, row.amounts, row.name)
 
 
 VERBS = {"approve": approve, "reject": reject}
@@ -162,12 +177,6 @@ def locked(request: Request) -> Request:
     return rows.select_related(*people).get(pk=request.pk)
 
 
-def growth(request: Request, guest: Guest) -> Amounts:
-    """What a machine would take up more than now; no more guests."""
-    more = (request.vcpus - guest.vcpus, request.memory_bytes - guest.memory_bytes)
-    return Amounts(0, *(max(0, each) for each in more))
-
-
 def _begin(row: Request, approver: User | None) -> None:
     """What was approved is carried out; it is done at once where no host is needed."""
     if row.kind == Kind.EXTEND:
@@ -175,8 +184,6 @@ def _begin(row: Request, approver: User | None) -> None:
         plugs.extend(guest.pk, row.lease_days, approver)
         book.became(row, State.READY, who=book.SYSTEM, why="Its end was moved.")
         return
-    if row.kind == Kind.RESIZE:
-        ledger.release(row.topic)  # the machine itself is charged for what it grows by
     operation = provisioning.carry_out(row, approver)
     row.operation, row.guest = operation.pk, operation.guest
     if row.kind == Kind.NEW:

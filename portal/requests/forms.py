@@ -214,7 +214,8 @@ class DecisionForm(_Told):
         if self._request.kind == Kind.EXTEND:
             return ("lease_days",)
         if self._request.kind == Kind.RESIZE:
-            return ("vcpus", "memory_bytes")
+            disk = ("disk_bytes",) if self._request.disk_bytes else ()
+            return ("vcpus", "memory_bytes", *disk)
         return ("vcpus", "memory_bytes", "disk_bytes", "lease_days")
 
     def smaller(self) -> Smaller:

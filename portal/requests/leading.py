@@ -1,12 +1,15 @@
 """What became of the operation that carries out a request; in the transaction of its end."""
 
+from django.db import transaction
+
 from guests import sizing
 from guests.models import Guest
+from kvmweb.errors import AppError
 from kvmweb.operations.ending import ended
 from kvmweb.operations.models import Operation
 from portal.ledger import services as ledger
-from portal.ledger.amounts import Amounts
-from portal.requests import book, messages, plugs
+from portal.ledger.charging import amounts_of
+from portal.requests import book, messages, plugs, provisioning, resizing
 from portal.requests.models import Request
 from portal.requests.states import Kind, State
 
@@ -22,10 +25,13 @@ _AFTER = {
     Kind.NEW: "Nothing of it is left, its quota is free again, and it can be tried again.",
     Kind.RESIZE: "The machine is as it was, and it can be tried again.",
 }
+_AFTER_GROWING = "The disk is as large as it was, and it can be tried again."
+_GROWING = "guest.disk-grow"
 
 
 @ended("guest.create")
 @ended("guest.change")
+@ended(_GROWING)
 def follow(operation: Operation) -> None:
     """The request is done, or it failed: what it was promised is settled or released."""
     rows = Request.objects.select_for_update(of=("self",)).select_related(
@@ -34,10 +40,30 @@ def follow(operation: Operation) -> None:
     row = rows.filter(operation=operation.pk, state=State.PROVISIONING).first()
     if row is None:
         return
-    if operation.state == Operation.State.SUCCEEDED:
-        _ready(row)
-    else:
+    if operation.state != Operation.State.SUCCEEDED:
         _failed(row, operation)
+    elif row.kind == Kind.RESIZE:
+        _resized(row, operation)
+    else:
+        _ready(row)
+
+
+def _resized(row: Request, operation: Operation) -> None:
+    """One step of it is done: the next one, if there is another."""
+    try:
+        with transaction.atomic():
+            guest = provisioning.target_of(row)
+            requester = provisioning.need_requester(row)
+            following = resizing.go_on(row, guest, requester, operation)
+    except AppError:
+        _failed(row, operation)
+        return
+    if following is None:
+        _ready(row)
+        return
+    row.operation = following.pk
+    why = "Its processors and memory are changed; its disk grows."
+    book.happened(row, "provisioning", who=book.SYSTEM, why=why)
 
 
 def _ready(row: Request) -> None:
@@ -51,13 +77,19 @@ def _ready(row: Request) -> None:
 
 def _failed(row: Request, operation: Operation) -> None:
     """In words that name no host: who sees hosts reads more in the operation."""
-    if row.kind == Kind.NEW:
-        ledger.release(row.topic)
-    elif guest := Guest.objects.filter(pk__in=[operation.guest]).first():
-        size = sizing.settled(guest)
-        amounts = Amounts(1, size.vcpus, size.memory_bytes, size.disk_bytes)
-        ledger.change(ledger.of_guest(guest.pk), amounts, need=False)
-    why = _WHY.get(operation.error_code, _FAILED)
-    row.failure = f"{why} {_AFTER[Kind(row.kind)]}"
+    ledger.release(row.topic)
+    after = _AFTER[Kind(row.kind)]
+    if row.kind == Kind.RESIZE:
+        _charge_as_it_is(operation)
+        if operation.kind == _GROWING or operation.state == Operation.State.SUCCEEDED:
+            after = _AFTER_GROWING
+    row.failure = f"{_WHY.get(operation.error_code, _FAILED)} {after}"
     book.became(row, State.FAILED, who=book.SYSTEM, why=row.failure)
     messages.failed(row)
+
+
+def _charge_as_it_is(operation: Operation) -> None:
+    guest = Guest.objects.filter(pk__in=[operation.guest]).first()
+    if guest is not None:
+        amounts = amounts_of(sizing.settled(guest))
+        ledger.change(ledger.of_guest(guest.pk), amounts, need=False)

@@ -3,7 +3,6 @@
 from guests.creation import services as creation
 from guests.creation.services import Preview
 from guests.creation.wanted import Wanted, WantedDisk, WantedNic
-from guests.hardware import resizing
 from guests.images.models import Image
 from guests.models import Guest
 from hosts.models import Host
@@ -12,7 +11,7 @@ from kvmweb.accounts.models import User
 from kvmweb.errors import Conflict
 from kvmweb.operations.models import Operation
 from portal.projects import scopes
-from portal.requests import asking
+from portal.requests import asking, resizing
 from portal.requests.models import Request
 from portal.requests.states import Kind
 
@@ -54,7 +53,7 @@ def carry_out(request: Request, approver: User | None) -> Operation:
     """
     requester = need_requester(request)
     if request.kind == Kind.RESIZE:
-        return _resize(request, requester)
+        return resizing.begin(request, target_of(request), requester)
     wanted, cloud = wanted_of(request), asking.cloud_of(request)
     about = {"address": request.address, "granted": request.topic}
     try:
@@ -94,17 +93,6 @@ def target_of(request: Request) -> Guest:
     if guest is None:
         raise Conflict(f"{request.name} is not in {request.project} any more.")
     return guest
-
-
-def _resize(request: Request, requester: User) -> Operation:
-    return resizing.order(
-        target_of(request),
-        request.vcpus,
-        request.memory_bytes,
-        by=requester,
-        address=request.address,
-        granted=request.topic,
-    )
 
 
 def _image(request: Request) -> str:

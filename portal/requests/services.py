@@ -7,18 +7,26 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from guests.creation.wanted import MEMORY_LEAST, MEMORY_MOST, VCPUS_MAX
 from guests.models import Guest
 from kvmweb.accounts.models import Project, User
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import Conflict, Forbidden, Invalid
 from portal.ledger import queries as usages
 from portal.ledger import services as ledger
-from portal.ledger.amounts import Amounts
+from portal.ledger.amounts import NOTHING, Amounts
 from portal.ledger.models import Quota
-from portal.requests import asking, book, deciding, messages, provisioning, rules
+from portal.requests import (
+    asking,
+    book,
+    deciding,
+    messages,
+    provisioning,
+    resizing,
+    rules,
+)
 from portal.requests.asking import Wish
 from portal.requests.models import ApprovalRule, Request
+from portal.requests.resizing import Size
 from portal.requests.states import OPEN, Kind, State, need_pending
 
 _LONGEST = asking.LEASE_MAX
@@ -26,14 +34,6 @@ _FROZEN = (
     *("name", "flavor", "vcpus", "memory_bytes", "disk_bytes", "image", "image_name"),
     *("network", "reason", "note", "lease_days", "login", "sealed"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The size a machine is to have."""
-
-    vcpus: int
-    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,13 @@ def ask_resize(guest: Guest, size: Size, reason: str, *, by: Asker) -> Request:
     Raises Invalid, Conflict when the quota does not allow what it would grow by, or when
     a request about the machine waits already.
     """
-    _check_size(size)
-    if (size.vcpus, size.memory_bytes) == (guest.vcpus, guest.memory_bytes):
-        raise Conflict(f"{guest.name} has that size already.")
+    size = resizing.wished(guest, size)
     request = _about(guest, Kind.RESIZE, reason, by)
     request.vcpus, request.memory_bytes = size.vcpus, size.memory_bytes
+    request.disk_bytes = size.disk_bytes
+    more, now = resizing.growth(request, guest), resizing.taken(guest)
     with transaction.atomic():
-        return _stored(request, deciding.growth(request, guest), by, _ruled(request))
+        return _stored(request, more, by, _ruled(request), now)
 
 
 def ask_extension(guest: Guest, days: int, reason: str, *, by: Asker) -> Request:
@@ -170,12 +170,17 @@ def _ruled(request: Request) -> ApprovalRule | None:
 
 
 def _stored(
-    request: Request, amounts: Amounts | None, by: Asker, rule: ApprovalRule | None
+    request: Request,
+    amounts: Amounts | None,
+    by: Asker,
+    rule: ApprovalRule | None,
+    now: Amounts = NOTHING,
 ) -> Request:
     """The request in its row, charged, and decided where a rule says so."""
     request.save()
     if amounts is not None:
-        ledger.reserve(request.project, request.topic, amounts, request.name)
+        project, subject = request.project, request.topic
+        ledger.reserve(project, subject, amounts, request.name, now=now)
     book.record("request.ask", request, by)
     book.happened(request, "asked", who=by.user.username, why=request.reason)
     if rule is not None:
@@ -205,14 +210,3 @@ def _about(guest: Guest, kind: Kind, reason: str, by: Asker) -> Request:
         guest=guest.pk,
         reason=reason.strip(),
     )
-
-
-def _check_size(size: Size) -> None:
-    errors: dict[str, list[str]] = {}
-    if not 1 <= size.vcpus <= VCPUS_MAX:
-        errors["vcpus"] = [f"Give a number from 1 to {VCPUS_MAX}."]
-    if not MEMORY_LEAST <= size.memory_bytes <= MEMORY_MOST:
-        errors["memory_bytes"] = ["A machine has from 4 MiB to 64 TiB of memory."]
-    if errors:
-        told = " ".join(each[0] for each in errors.values())
-        raise Invalid(told, errors=errors)

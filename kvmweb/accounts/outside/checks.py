@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from kvmweb.accounts.outside import groups, ldap, oidc
+from kvmweb.accounts.outside import addresses, groups
 from kvmweb.errors import AppError
 
 
@@ -33,7 +33,7 @@ def _complaints() -> Iterator[tuple[int, str]]:
 
 def _of_the_provider() -> Iterator[tuple[int, str]]:
     try:
-        oidc.need_safe(settings.OIDC_ISSUER)
+        addresses.need_safe(settings.OIDC_ISSUER)
     except AppError as error:
         yield 103, f"KVMWEB_OIDC_ISSUER: {error}"
     if not settings.OIDC_CLIENT_ID:
@@ -41,7 +41,7 @@ def _of_the_provider() -> Iterator[tuple[int, str]]:
 
 
 def _of_the_directory() -> Iterator[tuple[int, str]]:
-    if not ldap.address():
+    if not addresses.directory():
         yield 105, "KVMWEB_LDAP_URL reads like ldaps://directory.example.org."
     if not settings.LDAP_USER_BASE:
         yield 106, "KVMWEB_LDAP_URL needs KVMWEB_LDAP_USER_BASE."

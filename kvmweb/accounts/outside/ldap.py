@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import ldap3
 from django.conf import settings
@@ -19,7 +18,7 @@ from ldap3.core.exceptions import LDAPException, LDAPInvalidCredentialsResult
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import parse_dn
 
-from kvmweb.accounts.outside.oidc import LOOPBACK
+from kvmweb.accounts.outside.addresses import LOOPBACK, directory
 from kvmweb.accounts.outside.services import Person
 from kvmweb.errors import Unavailable
 
@@ -35,19 +34,6 @@ _WANTED = [*_SUBJECTS, "cn", "displayName", "mail", "memberOf"]
 def configured() -> bool:
     """Whether there is a directory."""
     return bool(settings.LDAP_URL and settings.LDAP_USER_BASE)
-
-
-def address() -> tuple[str, int, bool] | None:
-    """Host, port, and whether TLS is there from the first byte; None if it is no URL."""
-    try:
-        parts = urlsplit(settings.LDAP_URL)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("ldap", "ldaps") or not parts.hostname:
-        return None
-    encrypted = parts.scheme == "ldaps"
-    return parts.hostname, port or (636 if encrypted else 389), encrypted
 
 
 def person(username: str, password: str) -> Person | None:
@@ -87,7 +73,7 @@ class _Tls(ldap3.Tls):  # type: ignore[misc]  # ldap3 has no hints
 
 def _server() -> tuple[Any, bool]:
     """The directory, and whether the connection is to be encrypted by StartTLS."""
-    found = address()
+    found = directory()
     if found is None:
         raise Unavailable("KVMWEB_LDAP_URL is no address of a directory.")
     host, port, encrypted = found

@@ -10,7 +10,6 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 from authlib.common.errors import AuthlibBaseError
@@ -21,11 +20,11 @@ from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
+from kvmweb.accounts.outside.addresses import need_safe
 from kvmweb.accounts.outside.services import Person
 from kvmweb.errors import AppError, Forbidden, Unavailable
 
 CONNECT_S, READ_S = 3, 5
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _KEPT_S = 600
 _MOST_BYTES = 1 << 20
 _ALGORITHMS = (
@@ -109,16 +108,6 @@ def arrival(journey: Journey, state: str, code: str) -> Arrival:
         strong,
         float(shown_at) if isinstance(shown_at, int | float) else 0.0,
     )
-
-
-def need_safe(address: str) -> None:
-    """Nothing. Raises Forbidden unless it is https, or on this machine."""
-    parts = urlsplit(address)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and parts.hostname in LOOPBACK:
-        return
-    raise Forbidden("The provider of sign-ins must be reached by https.")
 
 
 def _safe(address: object) -> str:

@@ -149,3 +149,10 @@ class Api:
 def api(db: None, redis_server: str) -> Callable[[User], Api]:
     """The API as somebody: `api(mia).ask()`."""
     return Api
+
+
+def paper(name: str, path: str) -> str:
+    """The XML of a guest with one disk in this file, as its host would say it."""
+    source = f"<driver name='qemu' type='qcow2'/><source file='{path}'/>"
+    disk = f"<disk type='file' device='disk'>{source}<target dev='vda'/></disk>"
+    return f"<domain type='test'><name>{name}</name><devices>{disk}</devices></domain>"

@@ -5,11 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from guests.models import Guest
+from guests.models import Document, Guest
+from hosts import columns
 from hosts.models import Host
 from kvmweb.accounts.models import Project, User
 from kvmweb.accounts.services import Asker
-from kvmweb.errors import Conflict
+from kvmweb.errors import Conflict, Invalid
 from kvmweb.operations.ending import End, end
 from kvmweb.operations.models import Operation
 from kvmweb.operations.performing import perform
@@ -20,8 +21,10 @@ from portal.ledger.amounts import Amounts
 from portal.ledger.models import Charge
 from portal.requests import plugs, services
 from portal.requests.models import Request
-from portal.requests.services import Size
-from tests.portal.requests.conftest import GIB, Api
+from portal.requests.resizing import Size
+from tests.guests.conftest import disk
+from tests.guests.creation.conftest import volume_of
+from tests.portal.requests.conftest import GIB, Api, paper
 
 pytestmark = pytest.mark.usefixtures("redis_server")
 Apis = Callable[[User], Api]
@@ -71,6 +74,24 @@ def app(kvm1: Host, web: Project, mia: User) -> Guest:
     return guest
 
 
+@pytest.fixture
+def disked(app: Guest, kvm1: Host) -> Guest:
+    """The same machine with a disk of 10 GiB."""
+    volume = volume_of(kvm1.pools.get(), "app.qcow2", capacity_bytes=10 * GIB)
+    app.disks = columns.as_json([disk(volume.path, capacity_bytes=10 * GIB)])
+    app.save()
+    Document.objects.create(guest=app, xml=paper("app", volume.path))
+    amounts = Amounts(1, 2, 2 * GIB, 10 * GIB)
+    ledger.change(ledger.of_guest(app.pk), amounts)
+    return app
+
+
+def _disks() -> dict[str, int]:
+    """The charges, in GiB of disk."""
+    rows = Charge.objects.values_list("subject", "disk_bytes")
+    return {subject: size // GIB for subject, size in rows}
+
+
 def _sizes() -> dict[str, tuple[int, int]]:
     rows = Charge.objects.values_list("subject", "vcpus", "memory_bytes")
     return {subject: (vcpus, memory) for subject, vcpus, memory in rows}
@@ -107,6 +128,87 @@ def test_one_that_fails_is_charged_as_it_was(
     assert _sizes() == {_of_app(): (2, 2 * GIB)}
     assert api(mia).post(f"{row.pk}/retry/").json()["state"] == "provisioning"
     assert _sizes() == {_of_app(): (4, 3 * GIB)}
+
+
+def _ended(pk: str, state: Operation.State) -> None:
+    assert end(Operation.objects.filter(pk=pk), End(state, "So it ended."))
+
+
+def test_a_disk_grows_after_processors_and_memory(
+    api: Apis, mia: User, otto: User, disked: Guest
+) -> None:
+    row = services.ask_resize(disked, Size(4, 3 * GIB, 25 * GIB), "", by=Asker(mia))
+    assert row.disk_bytes == 25 * GIB
+    assert _disks() == {_of_app(): 10, row.topic: 15}
+    first = api(otto).post(f"{row.pk}/approve/").json()["operation"]
+    assert _disks() == {_of_app(): 10, row.topic: 15}  # still promised
+    _ended(first, Operation.State.SUCCEEDED)
+    row.refresh_from_db()
+    assert row.state == "provisioning"
+    second = Operation.objects.get(pk=row.operation)
+    assert (second.kind, second.requested_by) == ("guest.disk-grow", mia)
+    assert second.params["target"] == "vda"
+    assert second.params["change"] == {"size_bytes": 25 * GIB}
+    assert _disks() == {_of_app(): 25}
+    _ended(str(second.pk), Operation.State.SUCCEEDED)
+    row.refresh_from_db()
+    assert row.state == "ready"
+    assert _disks() == {_of_app(): 25}
+
+
+def test_only_the_disk_grows(api: Apis, mia: User, otto: User, disked: Guest) -> None:
+    row = services.ask_resize(disked, Size(2, 2 * GIB, 20 * GIB), "", by=Asker(mia))
+    told = api(otto).post(f"{row.pk}/approve/", disk_bytes=15 * GIB).json()
+    assert told["asked"] == {"disk_bytes": 20 * GIB}
+    operation = Operation.objects.get(pk=told["operation"])
+    assert operation.kind == "guest.disk-grow"
+    assert _disks() == {_of_app(): 15}
+    _ended(told["operation"], Operation.State.FAILED)
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert "The disk is as large as it was" in row.failure
+    assert _disks() == {_of_app(): 10}
+    assert api(mia).post(f"{row.pk}/retry/").json()["state"] == "provisioning"
+    assert _disks() == {_of_app(): 15}
+
+
+def test_a_disk_that_cannot_grow_any_more_is_said(
+    api: Apis, mia: User, otto: User, disked: Guest
+) -> None:
+    row = services.ask_resize(disked, Size(3, 2 * GIB, 20 * GIB), "", by=Asker(mia))
+    first = api(otto).post(f"{row.pk}/approve/").json()["operation"]
+    Document.objects.all().delete()  # the disk was taken out meanwhile
+    _ended(first, Operation.State.SUCCEEDED)
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert "The disk is as large as it was" in row.failure
+    assert _disks() == {_of_app(): 10}
+
+
+def test_a_disk_never_shrinks_and_what_is_so_already_is_no_wish(
+    mia: User, disked: Guest
+) -> None:
+    with pytest.raises(Invalid, match="It has 10 GiB already; a disk never shrinks"):
+        services.ask_resize(disked, Size(2, 2 * GIB, 9 * GIB), "", by=Asker(mia))
+    with pytest.raises(Conflict, match="that size already"):
+        services.ask_resize(disked, Size(2, 2 * GIB, 10 * GIB), "", by=Asker(mia))
+    row = services.ask_resize(disked, Size(1, 2 * GIB, 10 * GIB), "", by=Asker(mia))
+    assert row.disk_bytes == 0
+
+
+def test_a_machine_without_a_disk_of_a_pool_cannot_ask_for_a_larger_one(
+    mia: User, app: Guest
+) -> None:
+    with pytest.raises(Invalid, match="no disk that could grow"):
+        services.ask_resize(app, Size(2, 2 * GIB, 9 * GIB), "", by=Asker(mia))
+
+
+def test_what_one_guest_may_have_at_most_counts_all_of_it(
+    mia: User, disked: Guest, web: Project
+) -> None:
+    ledger.set_quota(web, {"guest_disk_bytes": 20 * GIB})
+    with pytest.raises(Conflict, match="One guest of web may not be so large"):
+        services.ask_resize(disked, Size(2, 2 * GIB, 21 * GIB), "", by=Asker(mia))
 
 
 def test_who_left_the_project_gets_no_larger_machine(

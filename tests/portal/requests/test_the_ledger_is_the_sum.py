@@ -18,22 +18,25 @@ from hypothesis.stateful import (
 
 from guests import sizing
 from guests.creation.plan import plan_of
-from guests.models import Guest
+from guests.models import Document, Guest
 from hosts import columns
+from hosts.models import Pool, Volume
 from kvmweb.accounts.models import Member, Project, User
 from kvmweb.accounts.services import Asker
-from kvmweb.errors import Conflict
+from kvmweb.errors import Conflict, Invalid
 from kvmweb.operations.ending import End, end
 from kvmweb.operations.models import Operation
-from portal.ledger.amounts import Amounts
+from portal.ledger.amounts import NOTHING, Amounts
+from portal.ledger.charging import amounts_of
 from portal.ledger.models import Charge
 from portal.ledger.queries import usage
-from portal.requests import deciding, services
+from portal.requests import resizing, services
 from portal.requests.models import ApprovalRule, Request
-from portal.requests.services import Size
+from portal.requests.resizing import Size
 from portal.requests.states import OPEN, Kind, State
 from tests.guests.conftest import disk
-from tests.portal.requests.conftest import GIB, Api
+from tests.guests.creation.conftest import volume_of
+from tests.portal.requests.conftest import GIB, Api, paper
 
 pytestmark = pytest.mark.usefixtures("kvm1", "small", "large", "redis_server")
 FEW = settings(
@@ -119,16 +122,16 @@ class Selfservice(RuleBasedStateMachine):
             return
         self._end(rows[place % len(rows)], how)
 
-    @rule(place=PLACE, vcpus=st.integers(1, 6))
-    def ask_for_another_size(self, place: int, vcpus: int) -> None:
+    @rule(place=PLACE, vcpus=st.integers(1, 6), disk_gib=st.sampled_from([0, 12, 45]))
+    def ask_for_another_size(self, place: int, vcpus: int, disk_gib: int) -> None:
         guest = self._guest(place)
         if guest is None:
             return
         try:
-            size = Size(vcpus, guest.memory_bytes)
+            size = Size(vcpus, guest.memory_bytes, disk_gib * GIB)
             with transaction.atomic():
                 services.ask_resize(guest, size, "", by=Asker(self.mia))
-        except Conflict:
+        except (Conflict, Invalid):
             return
 
     @rule(place=PLACE)
@@ -158,21 +161,23 @@ class Selfservice(RuleBasedStateMachine):
 
     def _owed(self) -> Iterator[tuple[str, Amounts]]:
         """What each thing takes up that is there or promised, from its own rows."""
+        for row in Request.objects.filter(state__in=OPEN, kind=Kind.NEW):
+            yield row.topic, row.amounts
         grown = {}
-        for row in Request.objects.filter(state__in=OPEN):
-            if row.kind == Kind.NEW:
-                yield row.topic, row.amounts
-            elif row.state == State.PENDING:
-                guest = Guest.objects.get(pk=row.guest)
-                yield row.topic, deciding.growth(row, guest)
-            else:
-                grown[row.guest] = row
+        for row in Request.objects.filter(state__in=OPEN, kind=Kind.RESIZE):
+            guest = Guest.objects.get(pk=row.guest)
+            more = resizing.growth(row, guest)
+            if row.state == State.PENDING:
+                yield row.topic, more
+                continue
+            grown[guest.pk] = more
+            changing = Operation.objects.get(pk=row.operation).kind == "guest.change"
+            if changing and more.disk_bytes:  # it grows after that, and is promised
+                yield row.topic, Amounts(disk_bytes=more.disk_bytes)
+                grown[guest.pk] -= Amounts(disk_bytes=more.disk_bytes)
         for guest in Guest.objects.exclude(state="gone"):
-            size = sizing.settled(guest)
-            row = grown.get(guest.pk)
-            cpus = row.vcpus if row else size.vcpus
-            memory = row.memory_bytes if row else size.memory_bytes
-            yield f"guest:{guest.pk}", Amounts(1, cpus, memory, size.disk_bytes)
+            size = amounts_of(sizing.settled(guest))
+            yield f"guest:{guest.pk}", size + grown.get(guest.pk, NOTHING)
 
     def _end(self, operation: Operation, how: Ended) -> None:
         if how == Ended.SUCCEEDED:
@@ -186,9 +191,14 @@ class Selfservice(RuleBasedStateMachine):
             told = operation.params["hardware"]
             Guest.objects.filter(pk=operation.guest).update(**told)
             return
+        if operation.kind == "guest.disk-grow":
+            size = operation.params["change"]["size_bytes"]
+            path = operation.params["path"]
+            Volume.objects.filter(path=path).update(capacity_bytes=size)
+            return
         plan = plan_of(operation.params["plan"])
         disks = [disk(it.path, capacity_bytes=it.capacity_bytes) for it in plan.volumes]
-        Guest.objects.create(
+        guest = Guest.objects.create(
             uuid=plan.blueprint.uuid,
             name=plan.blueprint.name,
             project=self.project,
@@ -199,6 +209,9 @@ class Selfservice(RuleBasedStateMachine):
             memory_bytes=plan.blueprint.memory_bytes,
             disks=columns.as_json(disks),
         )
+        for it in plan.volumes:
+            volume_of(Pool.objects.get(), it.name, capacity_bytes=it.capacity_bytes)
+            Document.objects.create(guest=guest, xml=paper(guest.name, it.path))
 
     def _one(self, place: int) -> Request | None:
         rows = list(Request.objects.order_by("pk"))
