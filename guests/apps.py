@@ -12,7 +12,10 @@ class GuestsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plug in: what is done to guests, what is heard of them, who listens."""
-        for room in ("work", "facts", "topics", "metrics", "networks", "using"):
+        for room in (
+            *("work", "labelling_work", "facts", "topics", "metrics"),
+            *("networks", "using"),
+        ):
             import_module(f"guests.{room}")
         for room in ("work", "disk_work", "nic_work", "device_work", "version_work"):
             import_module(f"guests.hardware.{room}")
@@ -35,6 +38,5 @@ class GuestsConfig(AppConfig):
         import_module("guests.balance.facts")
         import_module("guests.balance.tasks")
         import_module("guests.folders.ledger")
-        import_module("guests.folders.work")
         import_module("guests.draining.leading")
         import_module("guests.draining.services")

@@ -1,13 +1,12 @@
 """What people can ask of folders: limits on them, guests moved between them, new names."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from guests import edits
+from guests import edits, labelling
 from guests.access import may_on, visible
 from guests.balance.models import PlacementRule
 from guests.book import announce
@@ -17,17 +16,13 @@ from guests.folders.ledger import Full
 from guests.folders.models import FolderLimit, SavedView
 from guests.models import Guest
 from guests.queries import in_folder
-from hosts.models import Host
 from kvmweb.accounts import audit
 from kvmweb.accounts.gate import Right, may, sees_all
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import Conflict, Forbidden, Invalid, NotFound
-from kvmweb.operations.services import submit
-from kvmweb.virt.types import DomainState
 
 MOST = 2**53
 GUESTS_MAX = 500  # moved by one click
-_LABELLED = 200  # by one operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,29 +185,9 @@ def _retag(
     names = sorted(guest.name for guest in changing)
     _record(action, folder, by, **about, count=len(names), guests=names[:GUESTS_MAX])
     if changing:
-        _label(changing, by)
+        labelling.many(changing, by)
         announce({guest.pk for guest in changing})
     return list(changing)
-
-
-def _label(guests: Iterable[Guest], by: Asker) -> None:
-    """Have the hosts that are up told, too: one operation for many guests of each."""
-    at: dict[Host, list[str]] = defaultdict(list)
-    for guest in guests:
-        host = guest.host
-        if host and host.state == Host.State.UP and guest.state != DomainState.GONE:
-            at[host].append(str(guest.pk))
-    for host, uuids in at.items():
-        for start in range(0, len(uuids), _LABELLED):
-            submit(
-                "guest.label-many",
-                by=by.user,
-                guest_name=f"{len(uuids)} guests",
-                host=host.pk,
-                host_name=host.name,
-                params={"guests": uuids[start : start + _LABELLED]},
-                address=by.address,
-            )
 
 
 def _locked(chosen: Collection[UUID], by: Asker) -> list[Guest]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
+from guests import labelling
 from guests.models import Guest
 from kvmweb.accounts import audit, projects
 from kvmweb.accounts.gate import Right, may
@@ -48,10 +49,13 @@ def add(wish: Wish, *, by: Asker) -> Project:
 
 def edit(project: Project, wish: Wish, *, by: Asker) -> Project:
     """Change it; what it has already stays, also beyond a smaller quota. As `add`."""
+    before = project.name
     with transaction.atomic():
         if wish.name is not None or wish.note is not None:
             projects.edit(project, name=wish.name, note=wish.note, by=by)
         _take(project, wish, by)
+        if project.name != before:
+            labelling.many(project.guests.select_related("host"), by)
     _tell(project)
     return project
 

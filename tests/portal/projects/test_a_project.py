@@ -13,6 +13,7 @@ from hosts.models import Host
 from kvmweb.accounts.models import AuditEntry, Member, Project, User
 from kvmweb.errors import NotFound
 from kvmweb.live.topics import open_topic
+from kvmweb.operations.models import Operation
 from portal.flavors.models import Flavor
 from portal.ledger import services as ledger
 from portal.ledger.models import Quota
@@ -291,3 +292,22 @@ def test_a_list_costs_the_same_however_long_it_is(
         taken(more, f"g{number}")
     with django_assert_num_queries(9):
         assert ask() == 21
+
+
+def test_another_name_is_written_to_the_documents_of_its_guests(
+    as_admin: Client, shop: Project
+) -> None:
+    hosts = [
+        Host.objects.create(name=name, transport="test", state=state)
+        for name, state in (("kvm1", Host.State.UP), ("kvm2", Host.State.DOWN))
+    ]
+    for number, host in enumerate((hosts[0], hosts[0], hosts[1])):
+        about = {"host": host, "project": shop, "state": "shutoff"}
+        Guest.objects.create(uuid=uuid4(), name=f"web-{number}", **about)
+    path = f"projects/{shop.pk}/"
+    assert send(as_admin, "patch", path, {"note": "Sells."}).status_code == 200
+    assert not Operation.objects.exists()
+    assert send(as_admin, "patch", path, {"name": "store"}).status_code == 200
+    operation = Operation.objects.get()
+    assert (operation.kind, operation.host) == ("guest.label-many", hosts[0].pk)
+    assert len(operation.params["guests"]) == 2

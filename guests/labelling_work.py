@@ -1,4 +1,4 @@
-"""The copies of tags that hosts keep, written after many of them changed at once."""
+"""The copies of owner, project and tags that hosts keep, written for many at once."""
 
 from uuid import UUID
 
@@ -38,4 +38,5 @@ def label_many(run: Run) -> None:
         except NotFound:
             continue
         written += 1
-    run.say(f"The tags of {written} guests were written into their documents, too.")
+    what = "Owner, project and tags"
+    run.say(f"{what} of {written} guests were written into their documents, too.")

@@ -1,0 +1,39 @@
+"""Copies of owner, project and tags for the domains' own documents, of many guests at once.
+
+They lock nothing: whoever starts such a guest a moment later need not wait for them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from guests.models import Guest
+from hosts.models import Host
+from kvmweb.accounts.services import Asker
+from kvmweb.operations.services import submit
+from kvmweb.virt.types import DomainState
+
+_AT_ONCE = 200  # guests of one operation
+
+
+def many(guests: Iterable[Guest], by: Asker) -> None:
+    """Have the hosts that are up told: one operation for many guests of each.
+
+    The guests' hosts are to be loaded already.
+    """
+    at: dict[Host, list[str]] = defaultdict(list)
+    for guest in guests:
+        host = guest.host
+        if host and host.state == Host.State.UP and guest.state != DomainState.GONE:
+            at[host].append(str(guest.pk))
+    for host, uuids in at.items():
+        for start in range(0, len(uuids), _AT_ONCE):
+            some = uuids[start : start + _AT_ONCE]
+            submit(
+                "guest.label-many",
+                by=by.user,
+                guest_name=f"{len(some)} guests",
+                host=host.pk,
+                host_name=host.name,
+                params={"guests": some},
+                address=by.address,
+            )
