@@ -110,6 +110,7 @@ api = Api(
     openapi_url=None,
 )
 api.add_router("", "kvmweb.accounts.api.router", tags=["people"])
+api.add_router("", "kvmweb.accounts.sessions.api.router", tags=["people"])
 api.add_router("operations/", "kvmweb.operations.api.router", tags=["operations"])
 api.add_router("hosts/", "hosts.api.router", tags=["hosts"])
 api.add_router("", "hosts.api.parts", tags=["hosts"])

@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from kvmweb.accounts.gate import Right, need, roles_of, sees_all
+from kvmweb.accounts.gate import Right, may, need, roles_of, sees_all
 from kvmweb.accounts.models import Project, Token, User
 from kvmweb.errors import NotFound
 
@@ -17,9 +17,10 @@ def person(by: User, user_id: int) -> User:
 
 
 def token(by: User, token_id: int) -> Token:
-    """This token, if it is theirs and was not revoked. Raises NotFound."""
-    found = Token.objects.filter(pk=token_id, revoked_at=None).first()
-    if found is None or found.user_id != by.pk or _beyond(by, found):
+    """This token, if they may revoke it and nobody did. Raises NotFound."""
+    rows = Token.objects.filter(pk=token_id, revoked_at=None).select_related("user")
+    found = rows.first()
+    if found is None or not _may_revoke(by, found):
         hidden = f"token:{token_id}" if found else ""
         raise NotFound("There is no such token.", hidden=hidden)
     return found
@@ -39,6 +40,11 @@ def project(by: User, project_id: int) -> Project:
     return found
 
 
-def _beyond(by: User, token: Token) -> bool:
-    """Whether they came with a token for a project that this one is not for."""
-    return by.within is not None and token.project_id != by.within
+def _may_revoke(by: User, token: Token) -> bool:
+    """Whether it is theirs, or they manage people.
+
+    Who came with a token for one project reaches their own ones for it, and no others.
+    """
+    if by.within is not None:
+        return token.user_id == by.pk and token.project_id == by.within
+    return token.user_id == by.pk or may(by, Right.MANAGE_USERS)

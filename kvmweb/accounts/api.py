@@ -178,10 +178,7 @@ def me(request: UserRequest) -> dict[str, Any]:
 @door(Right.SIGNED_IN)
 def own_tokens(request: UserRequest, query: Query[PageQuery]) -> dict[str, Any]:
     """One's own tokens."""
-    words = ("name", "scope", "created_at", "expires_at", "last_used_at")
-    rows = queries.tokens(request.user)
-    ordering = {word: word for word in words}
-    return paged(rows, query, ordering=ordering, search=("name", "prefix"))
+    return _token_page(request.user, query)
 
 
 @router.post("tokens/", response={201: TokenMade}, url_name="tokens")
@@ -207,17 +204,26 @@ def make_token(
     return Status(201, made | {"token": secret.text})
 
 
+@router.get("users/{user_id}/tokens/", response=Page[TokenOut], url_name="user-tokens")
+@door(Right.MANAGE_USERS)
+def tokens_of_somebody(
+    request: UserRequest, user_id: int, query: Query[PageQuery]
+) -> dict[str, Any]:
+    """Somebody's tokens."""
+    return _token_page(access.person(request.user, user_id), query)
+
+
 @router.get("tokens/{token_id}/", response=TokenOut, url_name="token")
 @door(Right.SIGNED_IN)
-def own_token(request: UserRequest, token_id: int) -> Token:
-    """One of one's own tokens."""
+def one_token(request: UserRequest, token_id: int) -> Token:
+    """One of one's own tokens; to who manages people, anybody's."""
     return access.token(request.user, token_id)
 
 
 @router.delete("tokens/{token_id}/", response={204: None}, url_name="token")
 @door(Right.SIGNED_IN)
 def revoke_token(request: UserRequest, token_id: int) -> Status[None]:
-    """End one of one's own tokens."""
+    """End one of one's own tokens; who manages people ends anybody's."""
     tokens.revoke(access.token(request.user, token_id), by=_asker(request))
     return Status(204, None)
 
@@ -236,6 +242,13 @@ def audit(request: UserRequest, query: Query[AuditQuery]) -> dict[str, Any]:
     words = ("at", "actor", "action", "target", "outcome", "address")
     rows = queries.audit(filters)
     return paged(rows, query, ordering={word: word for word in words})
+
+
+def _token_page(user: User, query: PageQuery) -> dict[str, Any]:
+    words = ("name", "scope", "created_at", "expires_at", "last_used_at")
+    ordering = {word: word for word in words}
+    rows = queries.tokens(user)
+    return paged(rows, query, ordering=ordering, search=("name", "prefix"))
 
 
 def _project(user: User, project_id: int | None) -> Project | None:

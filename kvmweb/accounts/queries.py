@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from kvmweb.accounts.models import AuditEntries, AuditEntry, Token, User
+from kvmweb.accounts.second.models import App, Passkey
 
 OUTCOMES = ("accepted", "succeeded", "failed", "refused", "throttled", "cancelled")
 
@@ -21,8 +22,15 @@ class AuditFilters:
 
 
 def people(search: str = "") -> QuerySet[User]:
-    """Everybody, by name; `search` looks at usernames, names and addresses."""
-    rows = User.objects.all()
+    """Everybody, by name, with `has_second`: whether they have a second factor.
+
+    `search` looks at usernames, names and addresses.
+    """
+    mine = {"user": OuterRef("pk")}
+    has_one = Exists(App.objects.filter(**mine)) | Exists(
+        Passkey.objects.filter(**mine)
+    )
+    rows = User.objects.annotate(has_second=has_one)
     if search:
         rows = rows.filter(
             Q(username__icontains=search)

@@ -23,6 +23,8 @@ from kvmweb.accounts.models import User
 from kvmweb.accounts.outside import oidc
 from kvmweb.accounts.requests import UserRequest, client_address
 from kvmweb.accounts.services import Asker
+from kvmweb.accounts.sessions import queries as sessions
+from kvmweb.accounts.sessions import store
 from kvmweb.errors import (
     AppError,
     Conflict,
@@ -130,6 +132,8 @@ def revoke_token(request: UserRequest, pk: int) -> HttpResponse:
     token = access.token(request.user, pk)
     tokens.revoke(token, by=_asker(request))
     messages.success(request, f"The token {token.name} is revoked.")
+    if token.user_id != request.user.pk:
+        return redirect("user-edit", token.user_id)
     return redirect("account")
 
 
@@ -258,7 +262,11 @@ def _person_page(
     request: UserRequest, form: forms.Person, user: User | None
 ) -> HttpResponse:
     status = 422 if form.is_bound else 200
-    context = {"form": form, "person": user}
+    context: dict[str, object] = {"form": form, "person": user}
+    if user is not None:
+        context["visits"] = sessions.visits(user)
+        context["here"] = store.handle(request.session.session_key or "")
+        context["tokens"] = queries.tokens(user)
     return render(request, "accounts/user_form.html", context, status=status)
 
 

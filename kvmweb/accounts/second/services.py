@@ -80,7 +80,7 @@ def reset(user: User, *, by: Asker) -> None:
     with transaction.atomic():
         for rows in (App.objects, Passkey.objects, RecoveryCode.objects):
             rows.filter(user=user).delete()
-        sessions.end_others(user, "", by=by)
+        sessions.end_all(user, by=by)
         _record("second.reset", user, by)
 
 

@@ -6,14 +6,16 @@ from kvmweb.accounts import audit, services
 from kvmweb.accounts.models import User
 from kvmweb.accounts.services import Asker
 from kvmweb.accounts.sessions.models import Visit
+from kvmweb.errors import NotFound
 
 
 def end(visit: Visit, *, by: Asker) -> None:
     """End one session at once; its open pages hear of it."""
     with transaction.atomic():
+        user = _user_of(visit)
         Visit.objects.filter(pk=visit.pk).delete()
-        _record("session.end", by.user, by, device=visit.device, was_at=visit.address)
-        services.rights_changed(by.user.pk)
+        _record("session.end", user, by, device=visit.device, was_at=visit.address)
+        services.rights_changed(user.pk)
 
 
 def end_others(user: User, session_key: str, *, by: Asker) -> int:
@@ -25,6 +27,17 @@ def end_others(user: User, session_key: str, *, by: Asker) -> int:
             _record("session.end-others", user, by, count=count)
         services.rights_changed(user.pk)
     return count
+
+
+def end_all(user: User, *, by: Asker) -> int:
+    """End every session of somebody; how many there were. Tokens are no sessions."""
+    return end_others(user, "", by=by)
+
+
+def _user_of(visit: Visit) -> User:
+    if visit.user is None:
+        raise NotFound("Nobody is signed in there.")
+    return visit.user
 
 
 def _record(action: str, user: User, by: Asker, **details: object) -> None:

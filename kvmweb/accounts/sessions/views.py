@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from kvmweb.accounts import access as people
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker
@@ -25,13 +26,27 @@ def sessions(request: UserRequest) -> HttpResponse:
 @require_POST
 @door(Right.SIGNED_IN)
 def end(request: UserRequest, handle: UUID) -> HttpResponse:
-    """Sign out elsewhere, or here."""
+    """Sign out elsewhere, or here; who manages people ends anybody's."""
     visit = access.visit(request.user, handle)
     services.end(visit, by=Asker(request.user, request.client_address))
     if visit.session_key == request.session.session_key:
         return redirect("login")
     messages.success(request, f"The session of {visit.device} is ended.")
+    if visit.user_id != request.user.pk:
+        return redirect("user-edit", visit.user_id)
     return redirect("sessions")
+
+
+@require_POST
+@door(Right.MANAGE_USERS)
+def end_all(request: UserRequest, pk: int) -> HttpResponse:
+    """Sign somebody out wherever they are."""
+    user = people.person(request.user, pk)
+    services.end_all(user, by=Asker(request.user, request.client_address))
+    if user == request.user:
+        return redirect("login")
+    messages.success(request, f"{user.username} is signed out everywhere.")
+    return redirect("user-edit", pk)
 
 
 @require_POST

@@ -120,3 +120,42 @@ def test_one_that_ran_out_is_not_shown_and_is_swept(user: User) -> None:
     assert "iPhone" not in here.get("/account/sessions/").content.decode()
     forget()
     assert Visit.objects.count() == 1
+
+
+def test_who_manages_people_sees_and_ends_those_of_others(
+    user: User, as_admin: Client
+) -> None:
+    uwe, phone = _signed_in(LINUX, "192.0.2.7"), _signed_in(PHONE, "192.0.2.8")
+    page = f"/users/{user.pk}/edit/"
+    text = as_admin.get(page).content.decode()
+    assert "Safari on iPhone" in text
+    assert "192.0.2.8" in text
+    handle = Visit.objects.get(device="Safari on iPhone").handle
+    assert as_admin.post(f"/account/sessions/{handle}/end/")["Location"] == page
+    assert [_known(it) for it in (uwe, phone)] == [True, False]
+    assert as_admin.post(f"/users/{user.pk}/sessions/end/")["Location"] == page
+    assert not _known(uwe)
+    assert _known(as_admin)
+    ends = AuditEntry.objects.filter(action__startswith="session.end")
+    assert {(it.actor, it.details["username"]) for it in ends} == {("anna", "uwe")}
+
+
+def test_they_are_listed_and_ended_by_the_api(
+    user: User, operator: User, as_admin: Client
+) -> None:
+    uwe, phone = _signed_in(LINUX, "192.0.2.7"), _signed_in(PHONE, "192.0.2.8")
+    olga = _signed_in(LINUX, "192.0.2.9", "olga")
+    listed = uwe.get("/api/v1/sessions/").json()["items"]
+    assert {it["address"] for it in listed} == {"192.0.2.7", "192.0.2.8"}
+    assert set(listed[0]) == {
+        *("id", "device", "address", "began_at", "seen_at", "expires_at")
+    }
+    one = next(it["id"] for it in listed if it["address"] == "192.0.2.8")
+    assert olga.delete(f"/api/v1/sessions/{one}/").status_code == 404
+    assert uwe.delete(f"/api/v1/sessions/{one}/").status_code == 204
+    assert [_known(it) for it in (uwe, phone)] == [True, False]
+    theirs = f"/api/v1/users/{user.pk}/sessions/"
+    assert olga.get(theirs).status_code == 403
+    assert as_admin.get(theirs).json()["count"] == 1
+    assert as_admin.delete(theirs).status_code == 204
+    assert [_known(it) for it in (uwe, olga)] == [False, True]

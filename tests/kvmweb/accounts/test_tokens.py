@@ -104,20 +104,37 @@ def test_it_ends_with_its_user(
         assert by_token(user_token).get("/api/v1/me/").status_code == 401
 
 
-def test_it_is_revoked_by_its_owner_alone(
-    as_user: Client, as_admin: Client, by_token: ByToken
+def test_it_is_revoked_by_its_owner_and_by_no_colleague(
+    as_user: Client, as_operator: Client, by_token: ByToken
 ) -> None:
     made = _make(as_user).json()
     address = f"/api/v1/tokens/{made['id']}/"
-    assert as_admin.get(address).status_code == 404
-    assert as_admin.delete(address).status_code == 404
+    assert as_operator.get(address).status_code == 404
+    assert as_operator.delete(address).status_code == 404
     assert by_token(made["token"]).get("/api/v1/me/").status_code == 200
     assert as_user.delete(address).status_code == 204
     assert by_token(made["token"]).get("/api/v1/me/").status_code == 401
-    refused = AuditEntry.objects.filter(actor="anna", outcome="refused")
+    refused = AuditEntry.objects.filter(actor="olga", outcome="refused")
     assert {entry.target for entry in refused} == {f"token:{made['id']}"}
     actions = AuditEntry.objects.filter(actor="uwe").values_list("action", flat=True)
     assert set(actions) == {"token.make", "token.revoke"}
+
+
+def test_who_manages_people_sees_and_revokes_those_of_others(
+    as_user: Client, as_admin: Client, as_operator: Client, user: User
+) -> None:
+    made = _make(as_user).json()
+    theirs = f"/api/v1/users/{user.pk}/tokens/"
+    assert as_operator.get(theirs).status_code == 403
+    listed = as_admin.get(theirs).json()["items"]
+    assert [it["id"] for it in listed] == [made["id"]]
+    assert "token" not in listed[0]
+    page = f"/users/{user.pk}/edit/"
+    assert listed[0]["prefix"] in as_admin.get(page).content.decode()
+    gone = as_admin.post(f"/account/tokens/{made['id']}/revoke/")
+    assert gone["Location"] == page
+    entry = AuditEntry.objects.get(action="token.revoke")
+    assert (entry.actor, entry.details["user"]) == ("anna", "uwe")
 
 
 def test_one_made_by_another_does_not_outlive_it(
