@@ -199,6 +199,7 @@ def _unless_unknown(do: Do, term: Term, seen: Seen, now: datetime) -> Step:
         return Step(Do.NOTHING, "Something else is under way on it.")
     if not seen.answers or seen.state not in _OFF | _ON:
         return Step(Do.NOTHING, "Nobody knows what it does now.")
-    if term.quiet_until is not None and now < term.quiet_until:
+    trying = do != Do.KEEP  # a row of ours: nothing that could fail again
+    if trying and term.quiet_until is not None and now < term.quiet_until:
         return Step(Do.NOTHING, "It is tried again later.", term.quiet_until)
     return Step(do)
