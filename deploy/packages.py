@@ -34,7 +34,7 @@ IMAGE = (  # to make the lab's Debian image
     "grub-pc-bin",
     "grub-efi-amd64-bin",
 )
-TEST = (*IMAGE, *_ISO, "chromium", "postgresql", "slapd")
+TEST = (*IMAGE, *_ISO, "chromium-headless-shell", "postgresql", "slapd")
 
 # What must be there where packages are not Debian's and cannot be asked for by name.
 PROGRAMS = ("libvirtd", "virsh", "qemu-system-x86_64", "qemu-img", "redis-server")

@@ -7,24 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from deploy import self_service_pictures
+from deploy import browser, self_service_pictures
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.places import ROOT
 from deploy.product import PASSWORD, Product
 
 PICTURES = ROOT / "docs/pictures"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 _NAMES = ("web-1", "web-2", "mail", "build-runner", "wiki", "metrics")
 _SOON_S = 60
 _WATCH_S = 40  # until the charts show something
@@ -111,10 +102,7 @@ def _soon(find: Callable[[], Any]) -> Any:
 
 @contextmanager
 def _browser(product: Product) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=FLAGS
-        )
+    with browser.started() as chromium:
         page = chromium.new_page(viewport={"width": 1280, "height": 800})
         page.goto(f"{product.url}/login/")
         page.get_by_label("Username").or_(page.get_by_label("User name")).fill("admin")
@@ -122,7 +110,6 @@ def _browser(product: Product) -> Iterator[Page]:
         page.keyboard.press("Enter")
         page.wait_for_url(f"{product.url}/")
         yield page
-        chromium.close()
 
 
 def _take(page: Page, product: Product) -> None:

@@ -3,30 +3,20 @@ import { api } from "./api.js";
 import { live } from "./live.js";
 import { marks } from "./marks.js";
 import { notice } from "./notices.js";
-import { times } from "./times.js";
+import { Panel } from "./panel.js";
 
 const ACTIVE = new Set(["queued", "running"]);
 
-class Drawer {
+class Drawer extends Panel {
   constructor(link, panel) {
-    this.link = link;
-    this.panel = panel;
+    super(link, panel, "The operations could not be read now.");
     this.count = link.querySelector("[data-operations]");
     this.active = new Set();
   }
 
   start() {
-    this.link.setAttribute("role", "button");
-    this.link.setAttribute("aria-expanded", "false");
-    this.link.setAttribute("aria-controls", this.panel.id);
-    this.link.addEventListener("click", (event) => this.toggle(event));
-    this.link.addEventListener("keydown", (event) => {
-      if (event.key === " ") this.toggle(event);
-    });
+    super.start();
     this.panel.addEventListener("click", (event) => this.press(event));
-    document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && !this.panel.hidden) this.close();
-    });
     live.addEventListener("news", ({ detail }) => {
       if (detail.type === "operation" && detail.topic === "operations") {
         this.hear(detail.data);
@@ -44,7 +34,7 @@ class Drawer {
     } catch {
       // The next refetch asks again; the live line says that nobody answers.
     }
-    if (!this.panel.hidden) await this.fill();
+    if (this.isOpen) await this.fill();
   }
 
   show() {
@@ -58,7 +48,7 @@ class Drawer {
     if (ACTIVE.has(operation.state)) this.active.add(operation.id);
     else this.active.delete(operation.id);
     this.show();
-    if (this.panel.hidden) return;
+    if (!this.isOpen) return;
     const task = this.panel.querySelector(`[data-operation="${operation.id}"]`);
     if (task && ACTIVE.has(operation.state)) this.update(task, operation);
     else this.fill();
@@ -73,41 +63,8 @@ class Drawer {
     state.replaceChildren(marks.operation(operation.state));
   }
 
-  toggle(event) {
-    event.preventDefault();
-    if (this.panel.hidden) this.open();
-    else this.close();
-  }
-
-  async open() {
-    this.panel.hidden = false;
-    this.link.setAttribute("aria-expanded", "true");
-    await this.fill();
-    this.panel.querySelector("[data-drawer-close]")?.focus();
-  }
-
-  close() {
-    this.panel.hidden = true;
-    this.link.setAttribute("aria-expanded", "false");
-    this.link.focus();
-  }
-
-  async fill() {
-    try {
-      const response = await fetch(this.link.dataset.drawer);
-      if (!response.ok) throw new Error();
-      const text = await response.text();
-      const part = new DOMParser().parseFromString(text, "text/html").body;
-      times.tell(part);
-      this.panel.replaceChildren(...part.childNodes);
-    } catch {
-      notice("error", "The operations could not be read now.");
-    }
-  }
-
   async press(event) {
     const button = event.target.closest("button");
-    if (button?.matches("[data-drawer-close]")) this.close();
     if (!button?.dataset.cancel) return;
     button.setAttribute("aria-busy", "true");
     try {

@@ -6,8 +6,9 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from deploy import browser
 from deploy import lab as labs
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
@@ -15,15 +16,6 @@ from deploy.product import PASSWORD, Product
 from tests.browser.paper import many_guests
 from tests.waiting import until
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WAIT_MS = 30000
 expect.set_options(timeout=WAIT_MS)
 
@@ -89,12 +81,8 @@ def guest_of(product: Product, kvm: LabHost) -> Iterator[Callable[..., UUID]]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One Chromium; not longer than a module, for it keeps an event loop running."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=FLAGS
-        )
-        yield browser
-        browser.close()
+    with browser.started() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

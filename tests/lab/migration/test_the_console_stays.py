@@ -8,15 +8,16 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from deploy import browser
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
-from tests.browser.conftest import FLAGS, sign_in
+from tests.browser.conftest import sign_in
 from tests.lab.migration.ground import homes
 from tests.scene import ended, guest
 from tests.waiting import until
@@ -84,12 +85,8 @@ def port_of(moving_product: Product) -> Iterator[Callable[[str], Port]]:
 
 @pytest.fixture
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=FLAGS
-        )
-        yield browser
-        browser.close()
+    with browser.started() as started:
+        yield started
 
 
 @pytest.fixture
