@@ -4,6 +4,9 @@ NEEDS = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/n
 	{ echo "kvmweb needs Python 3.11 or later as $(PYTHON): install it, or name it with PYTHON=…" >&2; exit 1; }
 SETUP = $(NEEDS); $(PYTHON) -m deploy.setup
 
+# Every process would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lab lab-down lab-image check bench
 
 run: ## Install what is missing and run everything in the foreground

@@ -28,7 +28,7 @@ def state(product: Product, uuid: UUID | str) -> str:
     return str(guest(product, uuid).get("state", ""))
 
 
-def seen(product: Product, uuid: UUID | str, wanted: str, seconds: float = 15) -> float:
+def seen(product: Product, uuid: UUID | str, wanted: str, seconds: float = 60) -> float:
     """Seconds until the guest is shown in this state."""
     return until(
         lambda: state(product, uuid) == wanted,

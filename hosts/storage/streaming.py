@@ -32,6 +32,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _COME_S = 20.0
+_END_S = 5.0
 _ANSWER_S = 90.0  # the host may still write what it was sent
 _DRAINED_BYTES = 64 << 20
 _HELD = 1 << 20
@@ -227,14 +228,33 @@ async def _give(
         }
     )
     gone = asyncio.ensure_future(body.hung_up())
+    last = b""
     try:
         async for piece in _pieces(reader, left):
             if gone.done():
                 raise _Gone
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": last, "more_body": True})
+            last = piece
     finally:
         gone.cancel()
-    await send({"type": "http.response.body", "body": b""})
+    # Who has the last byte may ask for the volume again at once: it is free by then.
+    await _until_ended(said.operation)
+    await send({"type": "http.response.body", "body": last})
+
+
+async def _until_ended(operation: UUID | None) -> None:
+    """Return when it has ended, or after a few seconds."""
+    end = asyncio.get_running_loop().time() + _END_S
+    while asyncio.get_running_loop().time() < end:
+        if not await sync_to_async(_is_active)(operation):
+            return
+        await asyncio.sleep(0.05)
+
+
+def _is_active(operation: UUID | None) -> bool:
+    close_old_connections()
+    active = Operation.objects.filter(state__in=Operation.ACTIVE)
+    return active.filter(pk=operation).exists()
 
 
 async def _pieces(reader: asyncio.StreamReader, length: int) -> AsyncIterator[bytes]:

@@ -1,9 +1,7 @@
 """Operations on guests when hosts hang, workers die or people change their minds."""
 
-import contextlib
-import os
 import resource
-import signal
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,6 +33,7 @@ pytestmark = [
 ]
 DEMO_MIB = 96
 _BOOTED_KIB = 140 * 1024
+_WRITER = Path("/usr/lib/libvirt/libvirt_iohelper")
 
 
 @pytest.fixture
@@ -175,39 +174,40 @@ def _resident_kib(pid: int) -> int:
 
 
 class _HeldBack:
-    """Saving that does not get on: the process that writes for libvirt stands still."""
+    """Saving that does not get on: what writes for libvirt waits before it begins."""
 
     def __init__(self, kvm: LabHost) -> None:
         # With little in memory QEMU would hang in the last stage, which nobody can stop.
         until(lambda: _resident_kib(kvm.qemu_pid("unlucky")) > _BOOTED_KIB, 60)
-        self._libvirtd = kvm.pid
-        self.pid = 0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._find)
+        self._kvm = kvm
+        self._place = kvm.root / "held-back"
 
     def __enter__(self) -> "_HeldBack":
-        self._thread.start()
+        self._place.mkdir()
+        real, waiting = self._place / "real", self._place / "waiting"
+        shutil.copy(_WRITER, real)
+        waiting.write_text(
+            f"#!/bin/sh\ntouch {self._place}/begun\n"
+            f"while [ ! -e {self._place}/go ]; do sleep 0.05; done\n"
+            f'exec {real} "$@"\n'
+        )
+        waiting.chmod(0o755)
+        self._kvm.run("mount", "--bind", str(waiting), str(_WRITER))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
         self.let_go()
+        self._kvm.run("umount", "-l", str(_WRITER))
+        shutil.rmtree(self._place)
+
+    @property
+    def begun(self) -> bool:
+        """Whether something is held back now."""
+        return (self._place / "begun").exists()
 
     def let_go(self) -> None:
         """Let it write on."""
-        with contextlib.suppress(ProcessLookupError):
-            if self.pid:
-                os.kill(self.pid, signal.SIGCONT)
-
-    def _find(self) -> None:
-        children = Path(f"/proc/{self._libvirtd}/task")
-        while not self._end.is_set() and not self.pid:
-            for path in children.glob("*/children"):
-                for pid in map(int, path.read_text().split()):
-                    if "iohelper" in Path(f"/proc/{pid}/cmdline").read_text():
-                        os.kill(pid, signal.SIGSTOP)
-                        self.pid = pid
+        (self._place / "go").touch()
 
 
 def test_saving_can_be_stopped_and_the_guest_goes_on(
@@ -217,7 +217,7 @@ def test_saving_can_be_stopped_and_the_guest_goes_on(
     worker = threading.Thread(target=_in_thread, args=(operation,))
     with _HeldBack(kvm) as held:
         worker.start()
-        until(lambda: held.pid, 30, pause=0.02)
+        until(lambda: held.begun)
         operations.cancel(Operation.objects.get(pk=operation.pk), by=admin)
         until(lambda: _phase(operation) == "stopping", 20)
         held.let_go()
@@ -236,7 +236,7 @@ def test_a_save_that_outlived_its_worker_is_waited_for(
     saving = threading.Thread(target=kvm.virsh, args=("managedsave", "unlucky"))
     with _HeldBack(kvm) as held:
         saving.start()
-        until(lambda: held.pid, 30, pause=0.02)
+        until(lambda: held.begun)
         worker = threading.Thread(target=_in_thread, args=(operation,))
         worker.start()
         until(lambda: "without its worker" in _phase(operation), 20)

@@ -15,7 +15,7 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("invariants")]
 
-SOON_S = 3.0  # the goal is one second; a busy machine gets three
+SOON_S = 15.0  # the goal is one second; a busy machine gets more
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def test_the_target_s_storage_fills_up(
         host.virsh("pool-create-as", "small", "dir", "--target", folder)
     uuid = mover("full", memory_mib=96, running=False)
     try:
-        _with_full_disk(here, uuid, folder, 24)
+        _with_full_disk(here, uuid, folder, 40)
         here.virsh("start", uuid)
         until(lambda: _shows_disk(moving_product, uuid), 20)
         operation = on_its_way(moving_product, uuid, there, bandwidth_mib_s=3)

@@ -90,6 +90,6 @@ def test_a_killed_worker_s_round_is_flown_to_its_end_by_another(
     assert killed_at
     assert done["state"] == "succeeded", done
     assert done["result"]["flown"] == 6
-    assert done["result"]["broken"] == 0
+    assert done["result"]["broken"] == 0, _ways(moving_product)
     assert _left(lab3) == []
     assert not any("canary" in name for name in _names(moving_product))
