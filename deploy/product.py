@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from deploy import first_run
 from deploy.places import ROOT
 
 PASSWORD = "correct-horse-battery"  # noqa: S105  of a product that lives for minutes
@@ -61,10 +62,16 @@ class Product:
             "KVMWEB_ADMIN_PASSWORD": PASSWORD,
             **settings,
         }
+        self._is_usual = not {"KVMWEB_DATABASE_URL", "KVMWEB_ADMIN_PASSWORD"} & set(
+            settings
+        )
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start every process and wait until it says it is ready."""
+        if self._is_usual and not self.directory.exists():
+            self.directory.parent.mkdir(parents=True, exist_ok=True)
+            first_run.copy_to(self.directory, self.environment)
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
@@ -155,6 +162,10 @@ class Product:
     @cached_property
     def token(self) -> str:
         """An API token of the admin."""
+        made = self.directory / first_run.OPENS
+        return made.read_text() if made.exists() else self._new_token()
+
+    def _new_token(self) -> str:
         return self.manage("create_token", "admin")
 
     def call(

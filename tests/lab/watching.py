@@ -18,6 +18,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from deploy import first_run
 from deploy.lab_host import LabHost
 from deploy.places import ROOT
 
@@ -37,7 +38,8 @@ class Watching:
         self._since = ""  # when the first of these was started
 
     def __enter__(self) -> Self:
-        self.manage("migrate", "-v0")
+        self.folder.rmdir()
+        first_run.copy_to(self.folder, self._environment)
         return self
 
     def __exit__(
