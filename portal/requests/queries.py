@@ -62,8 +62,9 @@ class Line:
 
     @property
     def meters(self) -> list[Meter]:
-        """The quota of its project, one number after the other."""
-        return [Meter.of(name, self.usage) for name in WORDS]
+        """What the quota of its project limits, one number after the other."""
+        every = [Meter.of(name, self.usage) for name in WORDS]
+        return [meter for meter in every if meter.most is not None]
 
 
 def listing(user: User, filters: Filters) -> QuerySet[Request]:
