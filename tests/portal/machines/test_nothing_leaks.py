@@ -67,7 +67,7 @@ def secrets(host: Host, shop: Project, user: User, carla: User) -> dict[str, Any
     """What uwe and carla have, each of it with the secret word in its name."""
     Project.objects.filter(pk=shop.pk).update(name=f"{SECRET}-project")
     shop.refresh_from_db()
-    Quota.objects.create(project=shop, guests=777)
+    Quota.objects.create(project=shop, guests=7654321)
     guest = guest_of(
         host,
         f"{SECRET}-guest",
@@ -201,7 +201,7 @@ def test_every_door_is_shut_and_foreign_and_invented_ids_answer_alike(
         assert status != 500, call
         assert SECRET not in text.lower(), (call, text)
         assert "10.77.0.1" not in text, call
-        assert "777" not in text, call
+        assert "7654321" not in text, call
         if not _theirs(call.route):
             continue
         tried += 1
