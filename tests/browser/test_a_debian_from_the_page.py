@@ -119,10 +119,9 @@ def test_it_is_who_they_said_and_can_go_back(
     gone_back(page, uuid)
     with Debian(kvm, uuid) as terminal:
         assert terminal.say("cat /etc/told") == "yes it was"
+        machine = terminal.say("cat /etc/machine-id")
     cloned(page, kvm, uuid)
     until(lambda: inside(kvm, "twin", "/etc/hostname") == "twin", BOOT_S)
-    until(lambda: inside(kvm, "front", "/etc/hostname") == "shop", BOOT_S)
-    machine = inside(kvm, "front", "/etc/machine-id")
     until(lambda: inside(kvm, "twin", "/etc/machine-id") not in {"", machine}, BOOT_S)
 
 
@@ -188,7 +187,7 @@ def by_its_agent(product: Product, uuid: str, terminal: Debian) -> None:
 
 
 def cloned(page: Page, kvm: LabHost, uuid: str) -> None:
-    """A full clone that runs, and its original, too."""
+    """A full clone that runs."""
     kvm.virsh("destroy", "front")
     until(lambda: _can_clone(page, uuid), 30)
     page.get_by_label("Name", exact=True).fill("twin")
@@ -197,7 +196,6 @@ def cloned(page: Page, kvm: LabHost, uuid: str) -> None:
     page.get_by_role("button", name="Clone front").click()
     said = page.get_by_text("twin, a clone of front, is running on kvm.")
     expect(said.first).to_be_attached(timeout=120_000)
-    kvm.virsh("start", "front")
 
 
 def _can_clone(page: Page, uuid: str) -> bool:
