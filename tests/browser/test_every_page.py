@@ -121,6 +121,15 @@ PAGES = [
     "/account/notices/",
     "/notices/",
     "/webhooks/new/",
+    "/webhooks/WEBHOOK/",
+    "/webhooks/WEBHOOK/edit/",
+    "/projects/PROJECT/use/",
+    "/leases/LEASE/",
+    "/leases/rules/PROJECT/",
+    "/requests/rules/RULE/",
+    "/machines/UUID/resize/",
+    "/machines/UUID/hand-over/",
+    "/users/USER/edit/",
     "/use/",
     "/nothing/here/",
 ]
@@ -152,9 +161,18 @@ def places(product: Product) -> dict[str, str]:
     wish["members"] = [{"user": "admin", "role": "owner"}]
     machine = {"project": "every-page", "name": "app", "flavor": "small"}
     machine |= {"reason": HOSTILE, "lease_days": 9}
-    product.call("POST", "requests/rules/", {"name": HOSTILE[:100], "enabled": False})
+    rule = {"name": HOSTILE[:100], "enabled": False}
+    hook = {"name": HOSTILE[:100], "url": "https://chat.example.org/hook"}
+    project = str(product.call("POST", "projects/", wish).body["id"])
+    given = {"project": int(project), "owner": "admin"}
+    assert product.call("PATCH", f"guests/{guest['uuid']}/", given).status == 200
+    lent = {"guest": guest["uuid"], "days": 9}
     return {
-        "PROJECT": str(product.call("POST", "projects/", wish).body["id"]),
+        "PROJECT": project,
+        "LEASE": str(product.call("POST", "leases/", lent).body["id"]),
+        "RULE": str(product.call("POST", "requests/rules/", rule).body["id"]),
+        "WEBHOOK": str(product.call("POST", "webhooks/", hook).body["id"]),
+        "USER": str(product.call("GET", "me/").body["id"]),
         "FLAVOR": str(product.call("POST", "flavors/", flavor).body["id"]),
         "REQUEST": str(product.call("POST", "requests/", machine).body["id"]),
         "POOL": str(volumes[0]["pool"]),
