@@ -5,10 +5,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from hosts.evacuating import Ways
 from hosts.wishes import Wish
+from kvmweb.doors import Strict
 from kvmweb.virt.types import Address, Secrets, Transport
 
 VirtType = Literal["auto", "kvm", "qemu"]
@@ -24,10 +25,8 @@ _OWN = (
 )
 
 
-class _Said(Schema):
+class _Said(Strict):
     """What may be said of a host: its parts, never a URI. Secrets only go in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     migration_address: str = Field("", max_length=253)
     virt_type: VirtType = "auto"
@@ -93,10 +92,8 @@ def changed(before: Wish, said: dict[str, Any]) -> Wish:
     return replace(before, address=replace(before.address, **place), **own)
 
 
-class MaintenanceIn(Schema):
+class MaintenanceIn(Strict):
     """Whether new guests are kept away, and whether those that are there leave."""
-
-    model_config = ConfigDict(extra="forbid")
 
     enabled: bool
     evacuate: bool = False

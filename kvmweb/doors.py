@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Field, Schema
 from ninja.parser import Parser
 from ninja.responses import Status
+from pydantic import ConfigDict
 
 from kvmweb.errors import AppError, Conflict, Invalid, TooMany
 
@@ -37,6 +38,12 @@ class Problem(Schema):
     hint: str | None = None
     errors: dict[str, list[str]] | None = None
     operation: str | None = None
+
+
+class Strict(Schema):
+    """A body that may hold only the fields it names."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class PageQuery(Schema):

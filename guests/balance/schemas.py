@@ -4,9 +4,10 @@ from typing import Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests.draining.schemas import PlannedMoveOut
+from kvmweb.doors import Strict
 
 _TAG = r"^[a-z0-9]([a-z0-9._:-]{0,38}[a-z0-9])?$"
 _TAG_OR_NONE = r"^([a-z0-9]([a-z0-9._:-]{0,38}[a-z0-9])?)?$"
@@ -39,27 +40,21 @@ class ProposalOut(Schema):
     after: list[HostLoadOut]
 
 
-class ChosenIn(Schema):
+class ChosenIn(Strict):
     """One move of the proposal."""
-
-    model_config = ConfigDict(extra="forbid")
 
     guest: UUID
     to_host: int = Field(ge=1, le=2**62)
 
 
-class RunIn(Schema):
+class RunIn(Strict):
     """The moves of the proposal that shall be made."""
-
-    model_config = ConfigDict(extra="forbid")
 
     moves: list[ChosenIn] = Field(min_length=1, max_length=100)
 
 
-class PlacementRuleIn(Schema):
+class PlacementRuleIn(Strict):
     """Where guests with a tag belong."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tag: str = Field(pattern=_TAG, max_length=40)
     kind: Literal["apart", "together", "on"]
@@ -77,10 +72,8 @@ class PlacementRuleOut(Schema):
     host_tag: str
 
 
-class CourseIn(Schema):
+class CourseIn(Strict):
     """How far balancing runs by itself; an empty tag is for all guests."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tag: str = Field("", pattern=_TAG_OR_NONE, max_length=40)
     enabled: bool

@@ -3,10 +3,11 @@
 from typing import Any
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests.canary.queries import Board, Cell
 from hosts.json import moment
+from kvmweb.doors import Strict
 
 
 class WayOut(Schema):
@@ -34,10 +35,8 @@ class CanaryOut(Schema):
     active_operation: str | None
 
 
-class ScheduleIn(Schema):
+class ScheduleIn(Strict):
     """When it flies by itself."""
-
-    model_config = ConfigDict(extra="forbid")
 
     enabled: bool
     hour: int = Field(default=3, ge=0, le=23)

@@ -1,16 +1,14 @@
 """What the API of clones and templates takes."""
 
-from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests.cloning.services import Wish
 from guests.creation.schemas import CloudIn
+from kvmweb.doors import Strict
 
 
-class CloneIn(Schema):
+class CloneIn(Strict):
     """A clone, or `count` of them with numbered names."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=200)
     linked: bool = False
@@ -26,9 +24,7 @@ class CloneIn(Schema):
         return Wish(**told, cloud=cloud)
 
 
-class TemplateIn(Schema):
+class TemplateIn(Strict):
     """Whether a guest is a template."""
-
-    model_config = ConfigDict(extra="forbid")
 
     template: bool

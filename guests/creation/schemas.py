@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests.creation import wanted as words
 from guests.creation.wanted import (
@@ -15,17 +15,14 @@ from guests.creation.wanted import (
     WantedNic,
 )
 from guests.images.seed import Card, CloudInit
+from kvmweb.doors import Strict
 
 Ref = Annotated[int | str, Field(union_mode="smart")]  # an id, or a name
 _TEXT = 64 * 1024
 _NAMES = 200
 
 
-class _Strict(Schema):
-    model_config = ConfigDict(extra="forbid")
-
-
-class CpuIn(_Strict):
+class CpuIn(Strict):
     """Which processor it sees; without a mode, what fits its host."""
 
     mode: Literal[
@@ -37,7 +34,7 @@ class CpuIn(_Strict):
     threads: int | None = None
 
 
-class LimitsIn(_Strict):
+class LimitsIn(Strict):
     """What a disk may do a second; 0 for no limit."""
 
     total_bytes_s: int = 0
@@ -48,7 +45,7 @@ class LimitsIn(_Strict):
     write_iops: int = 0
 
 
-class DiskIn(_Strict):
+class DiskIn(Strict):
     """A blank disk (`size_bytes`), one made of an image, or a volume that is there."""
 
     size_bytes: int | None = None
@@ -81,7 +78,7 @@ class DiskIn(_Strict):
         )
 
 
-class NicIn(_Strict):
+class NicIn(Strict):
     """A network card on a network (id or name), or on a bridge of the host."""
 
     network: Ref | None = None
@@ -101,7 +98,7 @@ class NicIn(_Strict):
         return WantedNic(**told)
 
 
-class CloudIn(_Strict):
+class CloudIn(Strict):
     """Who the guest is, told to cloud-init at its first start."""
 
     hostname: str = Field("", max_length=253)
@@ -129,14 +126,14 @@ class CloudIn(_Strict):
         )
 
 
-class ShareIn(_Strict):
+class ShareIn(Strict):
     """A directory of the host that the guest sees by virtiofs under this tag."""
 
     path: str = Field(max_length=1024)
     tag: str = Field(max_length=64)
 
 
-class GuestIn(_Strict):
+class GuestIn(Strict):
     """A new guest, or `count` of them with numbered names."""
 
     name: str = Field(max_length=_NAMES)

@@ -4,7 +4,9 @@ from typing import Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
+
+from kvmweb.doors import Strict
 
 
 class ConvoyEstimateOut(Schema):
@@ -102,18 +104,14 @@ class ConvoyOut(Schema):
     steps: list[ConvoyStepOut]
 
 
-class ConvoyPatch(Schema):
+class ConvoyPatch(Strict):
     """Begin nothing more for now, or go on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     paused: bool
 
 
-class ConvoyStopIn(Schema):
+class ConvoyStopIn(Strict):
     """How to stop: `gently` lets those end that were begun."""
-
-    model_config = ConfigDict(extra="forbid")
 
     gently: bool = True
 
@@ -127,10 +125,8 @@ class HomeOut(Schema):
     deed: str
 
 
-class ReturnIn(Schema):
+class ReturnIn(Strict):
     """Which come home; absent: all of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     guests: list[UUID] | None = Field(None, max_length=10_000)
     per_target: int = Field(2, ge=1, le=16)

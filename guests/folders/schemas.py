@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from guests.folders.saved import Wish
 from guests.folders.services import GUESTS_MAX, Limits
 from guests.queries import Filters
+from kvmweb.doors import Strict
 
 
 class FolderAmountsOut(Schema):
@@ -40,10 +41,8 @@ class FolderOut(Schema):
     limit: LimitOut | None
 
 
-class LimitPatch(Schema):
+class LimitPatch(Strict):
     """How much it may hold; null is any amount, what is not said stays."""
-
-    model_config = ConfigDict(extra="forbid")
 
     guests: int | None = Field(None, ge=0, le=2**62)
     vcpus: int | None = Field(None, ge=0, le=2**62)
@@ -74,10 +73,8 @@ class FolderMoveIn(Schema):
     source: str = Field("", max_length=200, alias="from")
 
 
-class RenameIn(Schema):
+class RenameIn(Strict):
     """A folder, and its whole path then."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: str = Field(min_length=1, max_length=200)
     to: str = Field(max_length=200)
@@ -105,10 +102,8 @@ class ViewOut(Schema):
     url: str
 
 
-class ViewPatch(Schema):
+class ViewPatch(Strict):
     """What to change of a view; what is not said stays as it is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=60)
     shared: bool = False

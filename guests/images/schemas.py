@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from guests.images.models import Image, ImageCopy
 from guests.images.services import About
@@ -16,10 +16,8 @@ _BYTES = Field(0, ge=0, le=2**53)
 _NOTE = Field("", max_length=2000)
 
 
-class UploadIn(Schema):
+class UploadIn(doors.Strict):
     """A file that will be sent: where to, and what it is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     pool: int
     format: str = Field(max_length=16)
@@ -27,10 +25,8 @@ class UploadIn(Schema):
     size_bytes: int | None = Field(None, ge=1, le=2**53)  # needed for raw
 
 
-class ImageSourceIn(Schema):
+class ImageSourceIn(doors.Strict):
     """Where its content comes from: one of the two."""
-
-    model_config = ConfigDict(extra="forbid")
 
     volume: int | None = None
     upload: UploadIn | None = None
@@ -42,10 +38,8 @@ class ImageSourceIn(Schema):
         return self
 
 
-class ImageIn(Schema):
+class ImageIn(doors.Strict):
     """A new image."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = _NAME
     version: str = _VERSION
@@ -61,10 +55,8 @@ class ImageIn(Schema):
         return About(**self.model_dump(exclude={"source"}))
 
 
-class ImagePatch(Schema):
+class ImagePatch(doors.Strict):
     """What can be changed; what is not said stays as it is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=100)
     version: str = _VERSION

@@ -1,7 +1,9 @@
 """What the API of the inside of guests takes and answers."""
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
+
+from kvmweb.doors import Strict
 
 
 class SystemOut(Schema):
@@ -46,19 +48,15 @@ class InsideOut(Schema):
     untold: list[str]
 
 
-class PasswordIn(Schema):
+class PasswordIn(Strict):
     """A new password for a user of the guest."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user: str = Field(max_length=64)
     password: SecretStr = Field(max_length=256)
 
 
-class KeysIn(Schema):
+class KeysIn(Strict):
     """Public keys that may sign in as a user of the guest."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user: str = Field(max_length=64)
     ssh_keys: list[str] = Field(min_length=1, max_length=50)

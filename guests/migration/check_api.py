@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ninja import Router, Schema
 from ninja.responses import Status
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests import access
 from guests.migration import asking, questions
@@ -60,10 +60,8 @@ class MoveChecksOut(Schema):
     hosts: list[MoveCheckOut]
 
 
-class CheckNowIn(Schema):
+class CheckNowIn(doors.Strict):
     """Which host to ask; without one, all that are up."""
-
-    model_config = ConfigDict(extra="forbid")
 
     host: int | None = Field(default=None, ge=1, lt=2**63)
 

@@ -3,17 +3,16 @@
 from typing import Any
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests.snapshots.models import Snapshot
 from guests.snapshots.services import Wish
 from hosts.json import moment
+from kvmweb.doors import Strict
 
 
-class SnapshotIn(Schema):
+class SnapshotIn(Strict):
     """A snapshot to be made."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=200)
     description: str = ""

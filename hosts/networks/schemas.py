@@ -3,26 +3,23 @@
 from typing import Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from hosts.networks.wishes import Wish
+from kvmweb.doors import Strict
 from kvmweb.virt.netplan import DhcpRange
 
 Mode = Literal["nat", "route", "isolated", "open", "bridge"]
 
 
-class RangeIn(Schema):
+class RangeIn(Strict):
     """Addresses to give out, both ends among them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     start: str = Field(max_length=64)
     end: str = Field(max_length=64)
 
 
-class _Said(Schema):
-    model_config = ConfigDict(extra="forbid")
-
+class _Said(Strict):
     bridge: str = Field("", max_length=15)
     cidr: str = Field("", max_length=64)
     dhcp: RangeIn | bool | None = None
@@ -56,18 +53,14 @@ class NetworkPatch(_Said):
     mode: Mode = "nat"
 
 
-class StopIn(Schema):
+class StopIn(Strict):
     """Whether running guests may lose it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     force: bool = False
 
 
-class LeaseIn(Schema):
+class LeaseIn(Strict):
     """A network card that always gets the same address."""
-
-    model_config = ConfigDict(extra="forbid")
 
     mac: str = Field(max_length=17)
     address: str = Field(max_length=64)

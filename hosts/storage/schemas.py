@@ -5,7 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from hosts.storage.queries import STATES
 from hosts.storage.services import Copy, New
@@ -18,10 +18,8 @@ _FORM = re.compile(r"(?P<first>(?:[^:/@\[]+|\[[^\]]+\])(?::\d+)?)[:/@](?P<rest>.
 _DEVICES = frozenset({"fs", "disk"})
 
 
-class PoolSourceIn(Schema):
+class PoolSourceIn(doors.Strict):
     """Where a pool's storage comes from; which parts count depends on its type."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hosts: list[str] = Field(default_factory=list, max_length=32)
     directory: str = Field("", max_length=1024)
@@ -46,10 +44,8 @@ class PoolSourceIn(Schema):
         )
 
 
-class PoolIn(Schema):
+class PoolIn(doors.Strict):
     """A new pool. A source may be said in one word: "server:/export"."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = _NAME
     type: str = Field(min_length=1, max_length=32)
@@ -90,18 +86,14 @@ _READ: dict[str, Callable[[str, str], PoolSource]] = {
 }
 
 
-class PoolPatch(Schema):
+class PoolPatch(doors.Strict):
     """What changes of a pool."""
-
-    model_config = ConfigDict(extra="forbid")
 
     autostart: bool
 
 
-class VolumeIn(Schema):
+class VolumeIn(doors.Strict):
     """A new volume; `backing` is the id of one of the same host that it stands on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = _NAME
     format: str = Field("qcow2", max_length=32)
@@ -113,18 +105,14 @@ class VolumeIn(Schema):
         return New(self.name, self.format, self.capacity_bytes)
 
 
-class VolumePatch(Schema):
+class VolumePatch(doors.Strict):
     """What changes: a volume grows, never shrinks."""
-
-    model_config = ConfigDict(extra="forbid")
 
     capacity_bytes: int = _BYTES
 
 
-class CopyIn(Schema):
+class CopyIn(doors.Strict):
     """A full copy; `pool` is another one of the same host."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = _NAME
     pool: int | None = Field(None, ge=0, le=doors.MAX_INT)
@@ -135,10 +123,8 @@ class CopyIn(Schema):
         return Copy(self.name, format=self.format)
 
 
-class FetchIn(Schema):
+class FetchIn(doors.Strict):
     """Where a file lies, and what its checksum must be."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(min_length=1, max_length=2000)
     sha256: str = Field("", max_length=64)

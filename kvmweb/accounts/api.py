@@ -14,7 +14,7 @@ from kvmweb.accounts.gate import Right, door, rights
 from kvmweb.accounts.models import Project, Token, User
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker, Changes
-from kvmweb.doors import Page, PageQuery, paged
+from kvmweb.doors import Page, PageQuery, Strict, paged
 from kvmweb.errors import Invalid, NotFound
 
 router = Router()
@@ -42,10 +42,8 @@ class Me(UserOut):
     token_project: int | None
 
 
-class UserPatch(Schema):
+class UserPatch(Strict):
     """What to change; what is left out stays."""
-
-    model_config = {"extra": "forbid"}
 
     name: str | None = Field(None, max_length=150)
     email: str | None = Field(None, max_length=254)
@@ -84,13 +82,11 @@ class TokenMade(TokenOut):
     token: str
 
 
-class TokenIn(Schema):
+class TokenIn(Strict):
     """What the new token is for; it ends at `expires_at`, or after `days`, or never.
 
     With `project` it reaches what is in that project, and nothing else.
     """
-
-    model_config = {"extra": "forbid"}
 
     name: str = Field(min_length=1, max_length=100)
     scope: Literal["read", "write"] = "write"

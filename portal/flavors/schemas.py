@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from kvmweb import doors
 from portal.flavors.models import Flavor
@@ -18,10 +18,8 @@ _PRICE = Field(None, ge=0, le=100_000, decimal_places=6)
 _PLACE = Field(None, ge=0, le=10_000)
 
 
-class FlavorIn(Schema):
+class FlavorIn(doors.Strict):
     """A new flavor; without `position` it stands behind the others."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = _NAME
     vcpus: int = _COUNT
@@ -37,10 +35,8 @@ class FlavorIn(Schema):
         return About(**(self.model_dump() | {"name": self.name.strip()}))
 
 
-class FlavorPatch(Schema):
+class FlavorPatch(doors.Strict):
     """What can be changed; what is not said stays as it is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", min_length=1, max_length=63)
     vcpus: int = Field(1, ge=1, le=2**31 - 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ninja import Query, Router, Schema
 from ninja.responses import Status
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from kvmweb import doors
 from kvmweb.accounts.gate import Right, door
@@ -29,10 +29,8 @@ class KeyOut(Schema):
     created_at: datetime
 
 
-class KeyIn(Schema):
+class KeyIn(doors.Strict):
     """A public key to keep; without a name, its comment is the name."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: str = Field(min_length=1, max_length=TEXT_MAX)
     name: str = Field("", max_length=NAME_MAX)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
 from hosts.json import moment
 from kvmweb import doors
@@ -55,10 +55,8 @@ class LeaseOut(Schema):
     evidence: EvidenceOut
 
 
-class ExtendIn(Schema):
+class ExtendIn(doors.Strict):
     """How many days longer."""
-
-    model_config = ConfigDict(extra="forbid")
 
     days: int = Field(ge=1, le=LONGEST_DAYS)
 
@@ -81,10 +79,8 @@ class RefusedOut(Schema):
     refused: list[str]
 
 
-class LeasePatch(Schema):
+class LeasePatch(doors.Strict):
     """What is to be so of a lease."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ends_at: AwareDatetime | None = None
     keeps_days: int | None = Field(None, ge=0, le=LONGEST_DAYS)
@@ -94,10 +90,8 @@ class LeasePatch(Schema):
         return Terms(self.ends_at, self.keeps_days)
 
 
-class LeaseRuleIn(Schema):
+class LeaseRuleIn(doors.Strict):
     """What members of a project may do without asking."""
-
-    model_config = ConfigDict(extra="forbid")
 
     extend_days: int = Field(ge=0, le=LONGEST_DAYS)
     extend_most_days: int = Field(ge=0, le=LONGEST_DAYS)

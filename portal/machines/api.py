@@ -3,9 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from ninja import Router, Schema
+from ninja import Router
 from ninja.responses import Status
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests import access as guests
 from guests.json import for_user, guest_json
@@ -13,6 +13,7 @@ from guests.schemas import GuestOut
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker
+from kvmweb.doors import Strict
 from kvmweb.errors import Forbidden
 from portal.leases.models import LONGEST_DAYS
 from portal.machines import access, services
@@ -25,18 +26,14 @@ from portal.requests.schemas import RequestOut
 router = Router(tags=["guests"])
 
 
-class HandOverIn(Schema):
+class HandOverIn(Strict):
     """To whom."""
-
-    model_config = ConfigDict(extra="forbid")
 
     to: str = Field(min_length=1, max_length=150)
 
 
-class SizeIn(Schema):
+class SizeIn(Strict):
     """Another size."""
-
-    model_config = ConfigDict(extra="forbid")
 
     vcpus: int = Field(ge=1, le=1024)
     memory_bytes: int = Field(ge=1)
@@ -44,10 +41,8 @@ class SizeIn(Schema):
     reason: str = Field("", max_length=REASON_MAX)
 
 
-class TimeIn(Schema):
+class TimeIn(Strict):
     """More time."""
-
-    model_config = ConfigDict(extra="forbid")
 
     days: int = Field(ge=1, le=LONGEST_DAYS)
     reason: str = Field("", max_length=REASON_MAX)

@@ -4,10 +4,11 @@ from typing import Annotated, Any, Literal
 
 from django.urls import reverse
 from ninja import Schema
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from kvmweb.accounts.gate import sees_all
 from kvmweb.accounts.models import Member, User
+from kvmweb.doors import Strict
 from kvmweb.live.news import moment
 from portal.projects.queries import Known
 from portal.projects.services import Wish
@@ -19,11 +20,7 @@ _NAME = Field(min_length=1, max_length=63)
 _MOST = 1000
 
 
-class _Strict(Schema):
-    model_config = ConfigDict(extra="forbid")
-
-
-class QuotaIn(_Strict):
+class QuotaIn(Strict):
     """The most there may be; null, or not said when it is made: no limit."""
 
     guests: _Limit = None
@@ -40,7 +37,7 @@ class QuotaIn(_Strict):
         return self.model_dump(include=self.model_fields_set)
 
 
-class ScopeIn(_Strict):
+class ScopeIn(Strict):
     """What may be used in it; of an empty list, all. Images and flavors by id or name."""
 
     networks: list[str] = Field(default_factory=list, max_length=_MOST)
@@ -53,20 +50,20 @@ class ScopeIn(_Strict):
         return self.model_dump(include=self.model_fields_set)
 
 
-class MemberIn(_Strict):
+class MemberIn(Strict):
     """Somebody, by name or id, and what they are in the project."""
 
     user: Ref
     role: Roles = "operator"
 
 
-class RolePatch(_Strict):
+class RolePatch(Strict):
     """What they are from now on."""
 
     role: Roles
 
 
-class ProjectIn(_Strict):
+class ProjectIn(Strict):
     """A new project."""
 
     name: str = _NAME
@@ -86,7 +83,7 @@ class ProjectIn(_Strict):
         )
 
 
-class ProjectPatch(_Strict):
+class ProjectPatch(Strict):
     """What can be changed; what is not said stays, also inside of quota and scope.
 
     `members` are the whole of them; one alone is changed by members/.

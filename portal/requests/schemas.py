@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from guests.creation.schemas import CloudIn
 from kvmweb import doors
@@ -29,11 +29,7 @@ _LEAST, _MOST = 1, 2**53
 _COUNT = 2**31 - 1
 
 
-class _Strict(Schema):
-    model_config = ConfigDict(extra="forbid")
-
-
-class RequestIn(_Strict):
+class RequestIn(doors.Strict):
     """A machine to ask for; project, flavor, image and network by id or by name."""
 
     project: Ref
@@ -60,7 +56,7 @@ class RequestIn(_Strict):
         )
 
 
-class RequestPatch(_Strict):
+class RequestPatch(doors.Strict):
     """What to ask for instead; what is left out stays."""
 
     name: str | None = Field(None, max_length=200)
@@ -83,7 +79,7 @@ class RequestPatch(_Strict):
         return Wish(**told)
 
 
-class NoteIn(_Strict):
+class NoteIn(doors.Strict):
     """What to say with a decision."""
 
     note: str = Field("", max_length=NOTE_MAX)
@@ -204,7 +200,7 @@ class CheckOut(Schema):
     left: dict[str, int | None]
 
 
-class ApprovalRuleIn(_Strict):
+class ApprovalRuleIn(doors.Strict):
     """When nobody is asked; null and empty: anything."""
 
     name: str = Field(min_length=1, max_length=100)

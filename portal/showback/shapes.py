@@ -9,6 +9,7 @@ from typing import Any
 from ninja import Schema
 from pydantic import Field
 
+from kvmweb.doors import Strict
 from kvmweb.live.news import moment
 from portal.showback.models import Tariff
 from portal.showback.reckoning import Days, Line, Sum, Use
@@ -68,10 +69,8 @@ class TariffOut(Schema):
     since: str | None
 
 
-class TariffIn(Schema):
+class TariffIn(Strict):
     """The same to be set, whole; what is null has no price."""
-
-    model_config = {"extra": "forbid"}
 
     vcpu: Decimal | None = Field(None, ge=0, lt=_MOST, decimal_places=6)
     memory_gib: Decimal | None = Field(None, ge=0, lt=_MOST, decimal_places=6)

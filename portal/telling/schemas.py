@@ -46,10 +46,8 @@ class WishOut(Schema):
     webhook: bool
 
 
-class WishIn(Schema):
+class WishIn(doors.Strict):
     """The ways to change; what is left out stays."""
-
-    model_config = {"extra": "forbid"}
 
     event: str = Field(max_length=64)
     page: bool | None = None
@@ -57,10 +55,8 @@ class WishIn(Schema):
     webhook: bool | None = None
 
 
-class WishesIn(Schema):
+class WishesIn(doors.Strict):
     """Several at once."""
-
-    model_config = {"extra": "forbid"}
 
     items: list[WishIn] = Field(max_length=200)
 
@@ -92,10 +88,8 @@ class SecretOut(Schema):
     secret: str
 
 
-class WebhookPatch(Schema):
+class WebhookPatch(doors.Strict):
     """What to change; what is left out stays. No events: all of them."""
-
-    model_config = {"extra": "forbid"}
 
     name: str | None = Field(None, max_length=100)
     url: str | None = Field(None, min_length=1, max_length=2000)
@@ -103,10 +97,8 @@ class WebhookPatch(Schema):
     active: bool | None = None
 
 
-class WebhookIn(Schema):
+class WebhookIn(doors.Strict):
     """A new one; `for_all`: it hears of whatever happens to anybody."""
-
-    model_config = {"extra": "forbid"}
 
     name: str = Field("", max_length=100)
     url: str = Url
