@@ -5,10 +5,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
 from hosts.models import Host, Network, Pool, Volume
 
 GIB = 1024**3
+GUESTS = "/api/v1/guests/"
 
 
 @pytest.fixture
@@ -71,3 +73,26 @@ def kvm1(home_of: Callable[..., Host]) -> Host:
 def kvm2(home_of: Callable[..., Host]) -> Host:
     """Another one."""
     return home_of("kvm2")
+
+
+def body(**about: Any) -> dict[str, Any]:
+    """A small guest with a blank disk and a card."""
+    plain = {
+        "name": "web",
+        "vcpus": 2,
+        "memory_bytes": 2 * GIB,
+        "disks": [{"size_bytes": 10 * GIB}],
+        "nics": [{"network": "default"}],
+    }
+    return plain | about
+
+
+@pytest.fixture
+def ask(admin_token: str, by_token: Callable[[str], Client]) -> Callable[..., Any]:
+    """POSTs to guests/ as the admin."""
+
+    def post(told: dict[str, Any], path: str = "", token: str = admin_token) -> Any:
+        client = by_token(token)
+        return client.post(f"{GUESTS}{path}", told, content_type="application/json")
+
+    return post

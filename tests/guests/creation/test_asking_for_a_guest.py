@@ -13,32 +13,7 @@ from hosts.models import Host, HostDevice, Network, Pool
 from hosts.storage import holdings
 from kvmweb.accounts.models import User
 from kvmweb.operations.models import Operation
-from tests.guests.creation.conftest import GIB, network_of, pool_of, volume_of
-
-URL = "/api/v1/guests/"
-
-
-def body(**about: Any) -> dict[str, Any]:
-    """A small guest with a blank disk and a card."""
-    plain = {
-        "name": "web",
-        "vcpus": 2,
-        "memory_bytes": 2 * GIB,
-        "disks": [{"size_bytes": 10 * GIB}],
-        "nics": [{"network": "default"}],
-    }
-    return plain | about
-
-
-@pytest.fixture
-def ask(admin_token: str, by_token: Callable[[str], Client]) -> Callable[..., Any]:
-    """POSTs to guests/ as the admin."""
-
-    def post(told: dict[str, Any], path: str = "", token: str = admin_token) -> Any:
-        client = by_token(token)
-        return client.post(f"{URL}{path}", told, content_type="application/json")
-
-    return post
+from tests.guests.creation.conftest import GIB, GUESTS, body, network_of, volume_of
 
 
 def test_it_becomes_an_operation_on_the_chosen_host(
@@ -276,7 +251,7 @@ def test_the_same_key_makes_one_guest(
     client = by_token(admin_token)
     answers = [
         client.post(
-            URL,
+            GUESTS,
             body(),
             content_type="application/json",
             headers={"Idempotency-Key": "one"},
@@ -285,26 +260,6 @@ def test_the_same_key_makes_one_guest(
     ]
     assert answers[0].json() == answers[1].json()
     assert Operation.objects.count() == 1
-
-
-def test_a_users_guest_may_not_pretend_to_be_another(
-    ask: Callable[..., Any], kvm1: Host, user: User, redis_server: str
-) -> None:
-    kvm1.filters.create(name="clean-traffic")
-    assert ask(body(owner=user.username)).status_code == 202
-    assert ask(body(name="ours")).status_code == 202
-    told = {
-        operation.guest_name: plan_of(operation.params["plan"]).blueprint.nics[0].filter
-        for operation in Operation.objects.all()
-    }
-    assert told == {"web": "clean-traffic", "ours": ""}
-
-
-def test_where_there_is_no_such_filter_it_is_said(
-    ask: Callable[..., Any], kvm1: Host, user: User
-) -> None:
-    answer = ask(body(owner=user.username), "preview/")
-    assert "has no filter clean-traffic" in answer.json()["warnings"][0]
 
 
 def test_devices_of_the_host_need_a_right_of_their_own(
@@ -362,87 +317,6 @@ def test_a_preview_says_what_will_happen_and_changes_nothing(
     ]
     assert "<name>web-01</name>" in told["xml"]
     assert not Operation.objects.exists()
-
-
-def test_a_screen_listens_as_its_console_needs_it(
-    ask: Callable[..., Any], home_of: Callable[..., Host], redis_server: str
-) -> None:
-    listens = {}
-    for way, place in (
-        ("local", {}),
-        ("unix", {"socket_path": "/run/x"}),
-        ("ssh", {"address": "a.example.org"}),
-        ("tls", {"address": "b.example.org"}),
-        ("tcp", {"address": "c.example.org"}),
-    ):
-        host = home_of(way, transport=way, **place)
-        assert ask(body(name=way, host=host.pk)).status_code == 202
-        operation = Operation.objects.get(guest_name=way)
-        screen = plan_of(operation.params["plan"]).blueprint.screen
-        listens[way] = (screen.listen, screen.guarded)
-    assert listens == {
-        "local": ("127.0.0.1", False),
-        "unix": ("127.0.0.1", False),
-        "ssh": ("127.0.0.1", True),
-        "tls": ("0.0.0.0", True),
-        "tcp": ("0.0.0.0", True),
-    }
-
-
-def test_windows_11_gets_what_it_asks_for(
-    ask: Callable[..., Any], home_of: Callable[..., Host], redis_server: str
-) -> None:
-    told = {"firmware": ["bios", "uefi", "uefi-secure"], "tpm": True}
-    home_of("kvm", virt_types=["kvm"], arch="x86_64", capabilities=told)
-    assert ask(body(os="win11", memory_bytes=4 * GIB)).status_code == 202
-    blueprint = plan_of(Operation.objects.get().params["plan"]).blueprint
-    assert (blueprint.firmware, blueprint.tpm) == ("uefi-secure", True)
-    assert (blueprint.disks[0].bus, blueprint.nics[0].model) == ("sata", "e1000e")
-    assert blueprint.windows
-
-
-def test_a_baseline_is_what_every_host_has(
-    ask: Callable[..., Any], home_of: Callable[..., Host], redis_server: str
-) -> None:
-    for name, models in (
-        ("a", ["Haswell", "Skylake-Server", "Nehalem"]),
-        ("b", ["Haswell", "Nehalem", "SandyBridge"]),
-    ):
-        home_of(
-            name,
-            virt_types=["kvm"],
-            arch="x86_64",
-            capabilities={"cpu_models": models, "host_cpu": models[0]},
-        )
-    assert ask(body(cpu={"mode": "baseline"})).status_code == 202
-    blueprint = plan_of(Operation.objects.get().params["plan"]).blueprint
-    assert blueprint.cpu.model == "Haswell"
-
-
-def test_a_pool_of_block_devices_gets_raw_disks(
-    ask: Callable[..., Any], kvm1: Host, redis_server: str
-) -> None:
-    pool = pool_of(kvm1, "vg", type="logical", target="/dev/vg")
-    told = body(disks=[{"size_bytes": GIB, "pool": pool.pk}])
-    assert ask(told).status_code == 202
-    plan = plan_of(Operation.objects.get().params["plan"])
-    assert plan.volumes[0].format == "raw"
-    assert plan.volumes[0].path == "/dev/vg/web"
-    assert plan.blueprint.disks[0].block
-    wrong = body(
-        name="b", disks=[{"size_bytes": GIB, "pool": pool.pk, "format": "qcow2"}]
-    )
-    assert ask(wrong).status_code == 422
-
-
-def test_a_name_taken_in_the_pool_is_given_some_letters_more(
-    ask: Callable[..., Any], kvm1: Host, redis_server: str
-) -> None:
-    volume_of(Pool.objects.get(host=kvm1), "web.qcow2")
-    assert ask(body()).status_code == 202
-    (volume,) = plan_of(Operation.objects.get().params["plan"]).volumes
-    assert volume.name.startswith("web-")
-    assert volume.name != "web.qcow2"
 
 
 def test_an_inactive_network_holds_no_guest(
