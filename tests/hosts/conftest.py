@@ -1,12 +1,14 @@
 """Hosts as an admin adds them, and what they would say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from hosts.models import Host
+from kvmweb.virt import connection
 from kvmweb.virt.types import (
     FullLook,
     HostFacts,
@@ -15,7 +17,9 @@ from kvmweb.virt.types import (
     PoolFacts,
     VolumeFacts,
 )
+from tests.hosts import volumes
 
+HOST_XML = Path(__file__).parents[1] / "data/virt/host.xml"
 ME = "watcher-1"
 PRIVATE_KEY = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted-key\n"
@@ -27,6 +31,25 @@ PRIVATE_KEY = (
 def watched(db: None) -> Host:
     """A host this test's watcher has the lease of."""
     return Host.objects.create(name="kvm1", transport="test", watcher=ME)
+
+
+@pytest.fixture(scope="module")
+def no_children_stay() -> Iterator[None]:
+    """What held the hosts of the tests ends with them."""
+    yield
+    connection.close_all()
+
+
+@pytest.fixture
+def host(db: None, tmp_path: Path) -> Host:
+    """A host of its own, whose volumes have been seen, and no guest."""
+    path = tmp_path / "host.xml"
+    path.write_text(HOST_XML.read_text())
+    row = Host.objects.create(
+        name="kvm1", transport="test", socket_path=str(path), state="up"
+    )
+    volumes.look(row)
+    return row
 
 
 @pytest.fixture

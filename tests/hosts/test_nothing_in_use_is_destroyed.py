@@ -3,8 +3,7 @@
 libvirt protects nothing that is in use, and no refusal here may come from it.
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +11,6 @@ import pytest
 
 from guests.models import Guest, Twin
 from hosts.models import Host, Pool, Volume
-from hosts.recorders import tell
 from hosts.services import address_of
 from hosts.storage import claims
 from hosts.storage.models import Holding
@@ -21,10 +19,9 @@ from kvmweb.operations.models import Operation
 from kvmweb.operations.services import submit
 from kvmweb.virt import connection, domains, storage
 
-HOST_XML = Path(__file__).parents[1] / "data/virt/host.xml"
 POOL = UUID("33333333-3333-4333-8333-333333333333")
 OFF = UUID("22222222-2222-4222-8222-222222222222")
-pytestmark = pytest.mark.usefixtures("redis_server")
+pytestmark = pytest.mark.usefixtures("redis_server", "no_children_stay")
 
 Act = Callable[[Any, Volume], Any]
 DESTROYING: dict[str, Act] = {
@@ -43,31 +40,6 @@ USED_THERE = {
     "a kernel": "/pool/vmlinuz",
     "in a snapshot only": "/pool/before.img",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_children_stay() -> Iterator[None]:
-    """What held the hosts of the tests ends with them."""
-    yield
-    connection.close_all()
-
-
-@pytest.fixture
-def host(db: None, tmp_path: Path) -> Host:
-    """A host of its own, whose volumes have been seen, and no guest."""
-    path = tmp_path / "host.xml"
-    path.write_text(HOST_XML.read_text())
-    row = Host.objects.create(
-        name="kvm1", transport="test", socket_path=str(path), state="up"
-    )
-    look(row)
-    return row
-
-
-def look(host: Host) -> None:
-    """What the watcher does when its host has news."""
-    with connection.connect(address_of(host)) as there:
-        tell("pools", host, there.run(storage.look))
 
 
 def volume(host: Host, path: str) -> Volume:
