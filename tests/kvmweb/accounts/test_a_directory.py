@@ -23,6 +23,7 @@ from kvmweb.accounts.models import AuditEntry, Member, Project, SignInFailure, U
 from kvmweb.accounts.outside import ldap
 from kvmweb.accounts.outside.models import ExternalIdentity
 from tests.conftest import PASSWORD
+from tests.kvmweb.accounts.conftest import name_of
 from tests.waiting import until
 
 THERE = "a word of the directory"
@@ -183,11 +184,6 @@ def _sign_in(username: str, password: str) -> tuple[Client, Any]:
     return client, client.post("/login/", typed)
 
 
-def _name(client: Client) -> str:
-    me = client.get("/api/v1/me/")
-    return str(me.json()["username"]) if me.status_code == 200 else ""
-
-
 def test_somebody_of_the_directory_is_let_in_with_what_their_groups_give(
     directory: int,
 ) -> None:
@@ -203,7 +199,7 @@ def test_somebody_of_the_directory_is_let_in_with_what_their_groups_give(
     )
     assert Member.objects.get(project=project).role == "viewer"
     again, _ = _sign_in("lena", THERE)
-    assert _name(again) == "lena"
+    assert name_of(again) == "lena"
     assert User.objects.count() == 1
     subject = ExternalIdentity.objects.get().subject
     assert len(subject) == 36  # the entry's UUID: it outlives another name
@@ -238,7 +234,7 @@ def test_what_is_typed_is_a_name_and_never_a_filter(directory: int, typed: str) 
     assert ldap.person(typed, THERE) is None
     client, answer = _sign_in(typed, THERE)
     assert answer.status_code == 422
-    assert _name(client) == ""
+    assert name_of(client) == ""
 
 
 def test_nobody_becomes_somebody_here_by_having_their_name_there(
@@ -246,14 +242,14 @@ def test_nobody_becomes_somebody_here_by_having_their_name_there(
 ) -> None:
     client, answer = _sign_in("anna", THERE)
     assert answer.status_code == 422
-    assert _name(client) == ""
+    assert name_of(client) == ""
     client, _ = _sign_in("anna", PASSWORD)
-    assert _name(client) == "anna"
+    assert name_of(client) == "anna"
     admin.set_unusable_password()
     admin.save()
     client, answer = _sign_in("anna", THERE)
     assert answer.status_code == 422
-    assert _name(client) == ""
+    assert name_of(client) == ""
 
 
 def test_a_password_of_ours_is_never_shown_to_the_directory(
@@ -273,7 +269,7 @@ def test_the_disabled_stay_out(directory: int) -> None:
     User.objects.update(is_active=False)
     client, answer = _sign_in("lena", THERE)
     assert answer.status_code == 422
-    assert _name(client) == ""
+    assert name_of(client) == ""
 
 
 def test_they_confirm_with_the_password_they_have(directory: int) -> None:
@@ -295,7 +291,7 @@ def test_the_second_factor_is_demanded_of_them_too(
     settings.SECOND_FACTOR = "all"
     client, answer = _sign_in("lena", THERE)
     assert answer["Location"] == "/login/second/"
-    assert _name(client) == ""
+    assert name_of(client) == ""
 
 
 def test_on_another_machine_it_is_asked_by_tls_and_only_the_right_one(
@@ -303,12 +299,12 @@ def test_on_another_machine_it_is_asked_by_tls_and_only_the_right_one(
 ) -> None:
     settings.LDAP_URL = f"ldap://{FAR}:{directory}"
     client, _ = _sign_in("lena", THERE)
-    assert _name(client) == "lena"
+    assert name_of(client) == "lena"
     settings.LDAP_CA_FILE = ""  # nobody vouches for it any more
     client, answer = _sign_in("lena", THERE)
     assert answer.status_code == 503
     assert "does not answer as it should" in answer.content.decode()
-    assert _name(client) == ""
+    assert name_of(client) == ""
 
 
 def test_a_machine_without_tls_never_sees_a_password(settings: Any, db: None) -> None:
@@ -350,4 +346,4 @@ def test_a_directory_that_hangs_costs_seconds_and_our_own_people_none(
         assert time.monotonic() - began < 4
         assert answer.status_code == 503
         client, _ = _sign_in("uwe", PASSWORD)
-        assert _name(client) == "uwe"
+        assert name_of(client) == "uwe"
