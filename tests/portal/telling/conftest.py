@@ -12,13 +12,19 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from django.utils import timezone
 
 from deploy.product import free_port
 from kvmweb.accounts.models import User
 from kvmweb.accounts.services import Asker
-from portal.telling import webhooks
-from portal.telling.models import Webhook
+from portal.telling import sending, webhooks
+from portal.telling.events import Way
+from portal.telling.models import Delivery, Webhook
+from portal.telling.services import tell
 from portal.telling.webhooks import Wish
+
+WEBHOOKS = "/api/v1/webhooks/"
+State = Delivery.State
 
 
 class Postbox:
@@ -174,3 +180,20 @@ def secret_of(monkeypatch: pytest.MonkeyPatch) -> str:
     made = signing.new_secret()
     monkeypatch.setattr(signing, "new_secret", lambda: made)
     return made
+
+
+def say(
+    *people: User, title: str = "web-1 is ready", event: str = "request.ready"
+) -> None:
+    """Tell them."""
+    told = {"request": 5, "guest": "0b5a"}
+    tell(event, people, title=title, text="It runs.", page="/requests/5/", data=told)
+
+
+def sent(*, now: bool = True) -> list[Delivery]:
+    """All deliveries, after everything was tried once more."""
+    if now:
+        Delivery.objects.update(next_at=timezone.now())
+        Webhook.objects.update(not_before=None)
+    sending.send(Way.WEBHOOK)
+    return list(Delivery.objects.order_by("at", "pk"))
