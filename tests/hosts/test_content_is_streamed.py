@@ -25,6 +25,7 @@ def socket_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = str(tmp_path / "child.sock")
     monkeypatch.setattr(streaming, "_socket", lambda _operation: path)
     monkeypatch.setattr(streaming, "_need_alive", lambda _operation: None)
+    monkeypatch.setattr(streaming, "_is_active", lambda _operation: False)
     return path
 
 
@@ -50,11 +51,15 @@ def ask(
     method: str,
     pieces: list[bytes | None],
     app: Any = django,
+    heard: Answer | None = None,
 ) -> Answer:
-    """What a client gets that sends these pieces; None: it hangs up."""
+    """What a client gets that sends these pieces; None: it hangs up.
+
+    With `heard` it is written there at once.
+    """
 
     async def talk() -> Answer:
-        said: Answer = []
+        said: Answer = [] if heard is None else heard
         messages = [
             {"type": "http.disconnect"}
             if piece is None
@@ -194,6 +199,23 @@ def test_content_is_read_to_its_end(socket_path: str) -> None:
     assert (b"content-length", b"6") in said[0]["headers"]
     assert got(said) == b"abcdef"
     assert said[-1].get("more_body", False) is False
+
+
+def test_the_last_of_it_comes_when_its_operation_has_ended(
+    socket_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def is_active(operation: Any) -> bool:
+        assert operation == OPERATION
+        asked.append(b"def" in got(heard))
+        return len(asked) < 3
+
+    heard: Answer = []
+    monkeypatch.setattr(streaming, "_is_active", is_active)
+    said = ask(socket_path, giver(6, b"abc", b"def"), "GET", [b""], heard=heard)
+    assert asked == [False, False, False]
+    assert got(said) == b"abcdef"
 
 
 def test_nothing_is_content_too(socket_path: str) -> None:

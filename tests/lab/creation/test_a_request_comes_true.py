@@ -17,7 +17,8 @@ from portal.ledger.models import Charge
 from portal.requests import deciding, services
 from portal.requests.asking import Wish
 from portal.requests.models import Request
-from tests.lab.creation.conftest import performed, told
+from portal.requests.resizing import Size
+from tests.lab.creation.conftest import look, performed, told
 
 pytestmark = [
     pytest.mark.lab,
@@ -81,3 +82,28 @@ def test_what_fails_leaves_nothing_and_is_tried_again(
     row.refresh_from_db()
     assert row.state == "ready"
     assert kvm.virsh("domstate", str(row.guest)) == "running"
+
+
+def test_it_gets_another_size_while_it_runs(
+    kvm: LabHost, home: Host, asked: Callable[..., Request], user: User, admin: User
+) -> None:
+    made = performed(Operation.objects.get(pk=asked("larger").operation))
+    assert made.state == "succeeded", made.error_message
+    look(home)
+    guest = Guest.objects.select_related("host", "project").get(pk=made.guest)
+    size = Size(2, 32 * MIB, 96 * MIB)
+    row = services.ask_resize(guest, size, "More to store.", by=Asker(user))
+    row = deciding.approve(row, by=Asker(admin))
+    while row.state == "provisioning":
+        operation = performed(Operation.objects.get(pk=row.operation))
+        assert operation.state == "succeeded", operation.error_message
+        look(home)
+        row.refresh_from_db()
+    assert row.state == "ready", row.failure
+    done = Operation.objects.filter(guest=guest.pk).order_by("created_at")
+    kinds = list(done.values_list("kind", flat=True))
+    assert kinds[1:] == ["guest.change", "guest.disk-grow"]
+    assert f"Capacity:       {96 * MIB}" in kvm.virsh("domblkinfo", "larger", "vda")
+    assert "2" in kvm.virsh("vcpucount", "larger", "--maximum", "--config")
+    charge = Charge.objects.get()
+    assert (charge.vcpus, charge.disk_bytes) == (2, 96 * MIB)
