@@ -238,11 +238,12 @@ async def _give(
     finally:
         gone.cancel()
     # Who has the last byte may ask for the volume again at once: it is free by then.
-    await _until_ended(said.operation)
+    if said.operation is not None:
+        await _until_ended(said.operation)
     await send({"type": "http.response.body", "body": last})
 
 
-async def _until_ended(operation: UUID | None) -> None:
+async def _until_ended(operation: UUID) -> None:
     """Return when it has ended, or after a few seconds."""
     end = asyncio.get_running_loop().time() + _END_S
     while asyncio.get_running_loop().time() < end:
@@ -251,7 +252,7 @@ async def _until_ended(operation: UUID | None) -> None:
         await asyncio.sleep(0.05)
 
 
-def _is_active(operation: UUID | None) -> bool:
+def _is_active(operation: UUID) -> bool:
     close_old_connections()
     active = Operation.objects.filter(state__in=Operation.ACTIVE)
     return active.filter(pk=operation).exists()
