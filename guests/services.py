@@ -361,9 +361,16 @@ def _discreet(guest: Guest, by: User | None) -> Iterator[None]:
         ) from error
 
 
+def need_known(guest: Guest) -> None:
+    """Nothing. Raises Conflict for one that is gone."""
+    if guest.state == DomainState.GONE:
+        raise Conflict(f"{guest.name} is gone: no host knows it any more.")
+
+
 def _need_host(guest: Guest, by: User | None) -> None:
     """Nothing. Raises Conflict when its host cannot be asked; users see no hosts."""
-    if guest.host is None or guest.state == DomainState.GONE:
+    need_known(guest)
+    if guest.host is None:
         raise Conflict(f"{guest.name} is gone: no host knows it any more.")
     if guest.host.state != Host.State.UP and not _knows_hosts(by):
         raise Conflict(f"The host of {guest.name} does not answer now.")

@@ -14,7 +14,14 @@ from guests.creation.parts import Disk, Given, Nic, Screen
 from guests.creation.placement import BLOCKS, Choice, Need
 from guests.creation.plan import NewVolume, Plan
 from guests.creation.rooms import Promise
-from guests.creation.wanted import Cpu, Wanted, WantedDisk, WantedNic
+from guests.creation.wanted import (
+    Cpu,
+    Wanted,
+    WantedDisk,
+    WantedNic,
+    whole_disk,
+    whole_memory,
+)
 from guests.images.models import Image
 from hosts.models import Host, HostDevice, NetworkFilter, Pool, Volume
 from hosts.storage import holdings, users
@@ -113,7 +120,7 @@ class Draft:
             arch=host.arch or "x86_64",
             machine=wanted.machine,
             vcpus=wanted.vcpus,
-            memory_bytes=wanted.memory_bytes,
+            memory_bytes=whole_memory(wanted.memory_bytes),
             title=wanted.title,
             description=wanted.description,
             owner=wanted.owner,
@@ -249,7 +256,7 @@ def _promise(need: Need, choice: Choice) -> Promise:
 def size_of(disk: WantedDisk, image: Image | None) -> int:
     """What was said, or as much as the image needs."""
     least = max(image.virtual_size_bytes, image.min_disk_bytes) if image else 0
-    return disk.size_bytes or least
+    return whole_disk(disk.size_bytes or least)
 
 
 def _part(disk: WantedDisk, bus: str, path: str, kind: str, *, block: bool) -> Disk:

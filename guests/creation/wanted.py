@@ -343,6 +343,16 @@ def _between(part: str, number: int, low: int, high: int) -> Iterator[Fault]:
         yield part, f"Give a number from {low} to {high}."
 
 
+def whole_memory(size_bytes: int) -> int:
+    """So much memory a guest really gets: whole MiB (libvirt, domain XML, `memory`)."""
+    return -(-size_bytes // MIB) * MIB
+
+
+def whole_disk(size_bytes: int) -> int:
+    """So large a disk really is: whole sectors of 512 bytes."""
+    return -(-size_bytes // 512) * 512
+
+
 def _amount(part: str, count: int, low: int, high: int) -> Iterator[Fault]:
     if not low <= count <= high:
         yield part, f"Give from {_words(low)} to {_words(high)}."

@@ -80,6 +80,8 @@ def add(wish: About, *, by: Asker) -> Flavor:
         if wish.position is None:
             last = Flavor.objects.aggregate(last=Max("position"))["last"]
             flavor.position = 0 if last is None else last + 1
+        else:
+            flavor.position = wish.position
         _save(flavor)
         _record("flavor.add", flavor, by)
     return flavor

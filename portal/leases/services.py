@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from guests import services as guests
 from guests.book import announce
 from guests.models import Guest
 from kvmweb.accounts import audit
@@ -20,6 +21,7 @@ from portal.leases.models import LONGEST_DAYS, Lease, Looking, Policy
 from portal.leases.steps import State
 
 DELETING = "guest.delete"
+_PAST = timedelta(days=1)  # how far back an end may be set
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ def lend(guest: Guest, days: int, *, by: User, address: str = "") -> Lease:
     """Give a guest an end that had none, for those who decide. Raises Conflict, Forbidden."""
     if not access.decides(by, guest.project_id):
         raise Forbidden("Only those who decide about requests give a machine an end.")
+    guests.need_known(guest)
     if queries.of_guests([guest.pk]):
         raise Conflict(f"{guest.name} has an end already: set that one.")
     with transaction.atomic():
@@ -111,8 +114,8 @@ def extend_all(
 def change(lease: Lease, terms: Terms, *, by: User, address: str = "") -> Lease:
     """Set its end, or how long its guest is kept after it; for those who decide.
 
-    An end in the past is an end now: it is said, and the guest is shut down an hour
-    later. Raises Invalid, and Conflict when the guest is being deleted.
+    An end in the past, a day at most, is an end now: it is said, and the guest is shut
+    down an hour later. Raises Invalid, and Conflict when the guest is being deleted.
     """
     if terms.keeps_days is not None and not 0 <= terms.keeps_days <= LONGEST_DAYS:
         raise _invalid("keeps_days", f"Give 0 to {LONGEST_DAYS} days.")
@@ -121,8 +124,9 @@ def change(lease: Lease, terms: Terms, *, by: User, address: str = "") -> Lease:
         lease = _locked(lease.guest)
         _need_not_too_late(lease)
         if terms.ends_at is not None:
-            if terms.ends_at > now + timedelta(days=LONGEST_DAYS):
-                raise _invalid("ends_at", "A lease ends within ten years.")
+            if not now - _PAST <= terms.ends_at <= now + timedelta(days=LONGEST_DAYS):
+                sentence = f"Give a time from a day ago to {LONGEST_DAYS} days ahead."
+                raise _invalid("ends_at", sentence)
             lease.began_at = now
             lease.begin_again(terms.ends_at)
         if terms.keeps_days is not None:

@@ -28,6 +28,7 @@ def hand_over(guest: Guest, username: str, *, by: User, address: str = "") -> Gu
     They and who had it are told. Raises NotFound when they do not, Conflict when it is
     in no project.
     """
+    guests.need_known(guest)
     need_colleagues(guest)
     with transaction.atomic():
         rows = Guest.objects.select_for_update(of=("self",))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from ninja import Query, Router
 from ninja.responses import Status
 
@@ -152,9 +153,12 @@ def cancel(request: UserRequest, request_id: int) -> dict[str, Any]:
 )
 @door(Right.REQUEST)
 def approve(
-    request: UserRequest, request_id: int, body: ApproveIn | None = None
+    request: UserRequest,
+    response: HttpResponse,
+    request_id: int,
+    body: ApproveIn | None = None,
 ) -> dict[str, Any]:
-    """Say yes, perhaps to less: its operation is submitted, and named in the answer."""
+    """Say yes, perhaps to less: its operation is submitted; Location leads to it."""
     said = body or ApproveIn.model_validate({})
     row = deciding.approve(
         access.to_decide(request.user, request_id),
@@ -162,7 +166,7 @@ def approve(
         note=said.note,
         smaller=said.smaller(),
     )
-    return request_json(row)
+    return _with_operation(row, response)
 
 
 @router.post("{int:request_id}/reject/", response=RequestOut, url_name="request-reject")
@@ -178,10 +182,12 @@ def reject(
 
 @router.post("{int:request_id}/retry/", response=RequestOut, url_name="request-retry")
 @door(Right.REQUEST)
-def retry(request: UserRequest, request_id: int) -> dict[str, Any]:
+def retry(
+    request: UserRequest, response: HttpResponse, request_id: int
+) -> dict[str, Any]:
     """Try once more what was approved and failed; it is charged again."""
     row = access.to_retry(request.user, request_id)
-    return request_json(deciding.retry(row, by=_asker(request)))
+    return _with_operation(deciding.retry(row, by=_asker(request)), response)
 
 
 @router.get(
@@ -195,6 +201,12 @@ def outlook(request: UserRequest, request_id: int) -> dict[str, Any]:
     if found is None:
         raise Conflict(f"The request for {row.name} makes no machine.")
     return outlook_json(found, hosts=sees_all(request.user))
+
+
+def _with_operation(row: Request, response: HttpResponse) -> dict[str, Any]:
+    if row.operation is not None:
+        response.headers["Location"] = f"/api/v1/operations/{row.operation}/"
+    return request_json(row)
 
 
 def _rule_wish(body: ApprovalRuleIn) -> RuleWish:

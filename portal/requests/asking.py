@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.db.models import QuerySet
 
-from guests.creation.wanted import NAME, NAME_WORDS
+from guests.creation.wanted import NAME, NAME_WORDS, whole_disk, whole_memory
 from guests.images.models import Image
 from guests.images.seed import CloudInit
 from guests.models import Guest
@@ -16,10 +16,12 @@ from kvmweb.accounts.models import Project, User
 from kvmweb.errors import Conflict, Invalid
 from kvmweb.sizes import amount
 from kvmweb.virt.types import DomainState
+from portal import refs
 from portal.flavors import queries as flavors
 from portal.flavors.models import Flavor
 from portal.projects import scopes
 from portal.projects.scope import Scope, need_allowed
+from portal.refs import Ref
 from portal.requests.models import Request
 from portal.requests.states import OPEN, Kind
 
@@ -34,25 +36,30 @@ class Wish:
     """A machine, as somebody said it; things by id or by name."""
 
     name: str
-    flavor: str
+    flavor: Ref | None  # None: the size it was asked for with
     lease_days: int
     reason: str = ""
     note: str = ""  # for who decides
-    image: str = ""
-    network: str = ""  # "": the usual one
+    image: Ref = ""
+    network: Ref = ""  # "": the usual one
     cloud: CloudInit | None = None
 
 
-def read(wish: Wish, project: Project, user: User) -> Request:
-    """The request it means, not stored yet.
+def read(
+    wish: Wish, project: Project, user: User, instead: Request | None = None
+) -> Request:
+    """The request it means, not stored yet; with `instead` it may keep that one's size.
 
     Raises Invalid naming each part that cannot be; a few queries.
     """
     scope = scopes.of(project.pk)
     reading = _Reading(wish, project, scope)
-    flavor, image, network = reading.flavor(), reading.image(), reading.network()
-    reading.check(flavor, image, network)
-    if flavor is None or reading.errors:
+    kept = instead if wish.flavor is None else None
+    flavor = None if kept else reading.flavor()
+    size = _size_of(kept or flavor)
+    image, network = reading.image(), reading.network()
+    reading.check(size, image, network)
+    if size is None or reading.errors:
         told = [text for texts in reading.errors.values() for text in texts]
         raise Invalid(" ".join(told[:5]), errors=reading.errors)
     need_allowed(scope, flavor, image, network)
@@ -62,10 +69,10 @@ def read(wish: Wish, project: Project, user: User) -> Request:
         requester=user,
         author=user.username,
         name=wish.name,
-        flavor=flavor,
-        vcpus=flavor.vcpus,
-        memory_bytes=flavor.memory_bytes,
-        disk_bytes=flavor.disk_bytes,
+        flavor=kept.flavor if kept else flavor,
+        vcpus=size.vcpus,
+        memory_bytes=size.memory_bytes,
+        disk_bytes=size.disk_bytes,
         image=image,
         image_name=str(image) if image else "",
         network=network,
@@ -75,6 +82,23 @@ def read(wish: Wish, project: Project, user: User) -> Request:
         login=wish.cloud.user if wish.cloud else "",
         sealed=sealed(wish.cloud),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """How large it will really be: hypervisors give whole MiB, and disks have sectors."""
+
+    name: str
+    vcpus: int
+    memory_bytes: int
+    disk_bytes: int
+
+
+def _size_of(of: Flavor | Request | None) -> _Size | None:
+    if of is None:
+        return None
+    memory, disk = whole_memory(of.memory_bytes), whole_disk(of.disk_bytes)
+    return _Size(of.name, of.vcpus, memory, disk)
 
 
 def sealed(cloud: CloudInit | None) -> str:
@@ -128,54 +152,45 @@ class _Reading:
 
     def flavor(self) -> Flavor | None:
         """By its id or name, of those that can be asked for in the project."""
-        rows = flavors.for_project(self._project)
-        word = self._wish.flavor
-        found = rows.filter(name=word).first()
-        if found is None and (number := _number(word)):
-            found = rows.filter(pk=number).first()
-        if found is None:
-            self._say("flavor", f"There is no flavor {word[:64]!r} in this project.")
-        return found
+        ref = "" if self._wish.flavor is None else self._wish.flavor
+        flavor = refs.found(flavors.for_project(self._project), ref)
+        if flavor is None:
+            self._say("flavor", f"There is no flavor {_shown(ref)} in this project.")
+        return flavor
 
     def image(self) -> Image | None:
         """By its id, its name, or name and version; None when none is wanted."""
-        word = self._wish.image
-        if not word:
+        ref = self._wish.image
+        if ref == "":
             return None
         rows = images(self._scope)
-        name, _, version = word.rpartition(" ")
-        found = rows.filter(name=word).order_by("-pk").first()
-        if found is None and name:
-            found = rows.filter(name=name, version=version).first()
-        if found is None and (number := _number(word)):
-            found = rows.filter(pk=number).first()
-        if found is None:
-            self._say("image", f"There is no image {word[:64]!r} in this project.")
-        return found
+        image = refs.found(rows.order_by("-pk"), ref)
+        name, _, version = str(ref).rpartition(" ")
+        if image is None and name:
+            image = rows.filter(name=name, version=version).first()
+        if image is None:
+            self._say("image", f"There is no image {_shown(ref)} in this project.")
+        return image
 
     def network(self) -> str:
         """Its name, by name or id; the usual one when none was said; "" for none."""
-        offered, word = networks(self._scope), self._wish.network
-        if not word:
+        offered, ref = networks(self._scope), self._wish.network
+        if ref == "":
             usual = offered[:1] if offered[:1] == [_DEFAULT] else offered
             return usual[0] if len(usual) == 1 else ""
-        if word in offered:
-            return word
-        number = _number(word)
-        rows = Network.objects.filter(pk=number, name__in=offered) if number else None
-        name = rows.values_list("name", flat=True).first() if rows is not None else None
-        if name is None:
-            self._say("network", f"There is no network {word[:64]!r} in this project.")
-        return name or ""
+        network = refs.found(Network.objects.filter(name__in=offered), ref)
+        if network is None:
+            self._say("network", f"There is no network {_shown(ref)} in this project.")
+        return network.name if network else ""
 
-    def check(self, flavor: Flavor | None, image: Image | None, network: str) -> None:
+    def check(self, size: _Size | None, image: Image | None, network: str) -> None:
         """Find fault with what does not go together."""
-        for part, sentence in self._faults(flavor, image):
+        for part, sentence in self._faults(size, image):
             self._say(part, sentence)
         self._check_cloud(network)
 
     def _faults(
-        self, flavor: Flavor | None, image: Image | None
+        self, size: _Size | None, image: Image | None
     ) -> Iterator[tuple[str, str]]:
         wish = self._wish
         if not NAME.fullmatch(wish.name):
@@ -186,12 +201,12 @@ class _Reading:
             yield "note", f"Say it in at most {NOTE_MAX} letters."
         if not 1 <= wish.lease_days <= LEASE_MAX:
             yield "lease_days", f"Give 1 to {LEASE_MAX} days."
-        if flavor is None or image is None:
+        if size is None or image is None:
             return
         least = max(image.virtual_size_bytes, image.min_disk_bytes)
-        if flavor.disk_bytes < least:
-            needs, has = amount(least), amount(flavor.disk_bytes)
-            words = f"{image} needs a disk of {needs}, and {flavor} has {has}."
+        if size.disk_bytes < least:
+            needs, has = amount(least), amount(size.disk_bytes)
+            words = f"{image} needs a disk of {needs}, and {size.name} has {has}."
             yield "flavor", words
 
     def _check_cloud(self, network: str) -> None:
@@ -210,6 +225,5 @@ class _Reading:
                     self._say(f"cloud_init.{part}", sentence)
 
 
-def _number(word: str) -> int | None:
-    known = word.isascii() and word.isdecimal() and len(word) < 18
-    return int(word) if known else None
+def _shown(ref: Ref) -> str:
+    return repr(ref)[:66]

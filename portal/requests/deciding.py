@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from guests.creation.wanted import whole_disk, whole_memory
 from kvmweb.accounts.models import User
 from kvmweb.accounts.services import Asker
 from kvmweb.errors import AppError, Conflict, Forbidden, Invalid
+from portal import refs
 from portal.flavors import queries as flavors
 from portal.flavors.models import Flavor
 from portal.ledger import services as ledger
+from portal.refs import Ref
 from portal.requests import (
     asking,
     book,
@@ -30,7 +33,7 @@ _NUMBERS = ("vcpus", "memory_bytes", "disk_bytes", "lease_days")
 class Smaller:
     """What an approver gives instead of what was asked for; None: as it was asked."""
 
-    flavor: str | None = None  # by id or name
+    flavor: Ref | None = None
     vcpus: int | None = None
     memory_bytes: int | None = None
     disk_bytes: int | None = None
@@ -196,13 +199,15 @@ def _shrink(row: Request, smaller: Smaller) -> None:
     if smaller == AS_ASKED:
         return
     before = {name: getattr(row, name) for name in _NUMBERS}
-    if smaller.flavor:
+    if smaller.flavor is not None:
         row.flavor = _flavor(row, smaller.flavor)
         for name in ("vcpus", "memory_bytes", "disk_bytes"):
             setattr(row, name, getattr(row.flavor, name))
     for name in _NUMBERS:
         if (given := getattr(smaller, name)) is not None:
             setattr(row, name, given)
+    row.memory_bytes = whole_memory(row.memory_bytes)
+    row.disk_bytes = whole_disk(row.disk_bytes)
     errors = {
         name: [_too_much(name)]
         for name in _NUMBERS
@@ -227,14 +232,12 @@ def _too_much(name: str) -> str:
     return f"Give as many {words} as were asked for, or fewer, but enough to run."
 
 
-def _flavor(row: Request, word: str) -> Flavor:
-    rows = flavors.for_project(row.project)
-    number = int(word) if word.isascii() and word.isdecimal() and len(word) < 18 else 0
-    found = rows.filter(name=word).first() or rows.filter(pk=number).first()
-    if found is None or row.kind != Kind.NEW:
-        sentence = f"There is no flavor {word[:64]!r} for this."
+def _flavor(row: Request, ref: Ref) -> Flavor:
+    flavor = refs.found(flavors.for_project(row.project), ref)
+    if flavor is None or row.kind != Kind.NEW:
+        sentence = f"There is no flavor {str(ref)[:64]!r} for this."
         raise Invalid(sentence, errors={"flavor": [sentence]})
-    return found
+    return flavor
 
 
 def _check_note(note: str) -> None:

@@ -130,11 +130,11 @@ class RequestForm(_Told):
         told = self.cleaned_data
         return Wish(
             name=told["name"],
-            flavor=told["flavor"],
+            flavor=int(told["flavor"]),
             lease_days=told["lease_days"],
             reason=told["reason"],
             note=told["note"],
-            image=told["image"],
+            image=int(told["image"]) if told["image"] else "",
             network=told["network"],
             cloud=self._cloud(before),
         )

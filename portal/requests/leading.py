@@ -66,6 +66,20 @@ def _resized(row: Request, operation: Operation) -> None:
     book.happened(row, "provisioning", who=book.SYSTEM, why=why)
 
 
+@ended("guest.delete")
+def forget(operation: Operation) -> None:
+    """What was asked about a machine that is no more is taken back; its quota is free."""
+    if operation.state != Operation.State.SUCCEEDED or operation.guest is None:
+        return
+    rows = Request.objects.select_for_update(of=("self",)).select_related(
+        "project", "requester", "flavor"
+    )
+    about = rows.filter(guest=operation.guest, state=State.PENDING)
+    for row in about.exclude(kind=Kind.NEW):
+        ledger.release(row.topic)
+        book.became(row, State.CANCELLED, who=book.SYSTEM, why="It was deleted.")
+
+
 def _ready(row: Request) -> None:
     if row.kind == Kind.NEW and row.guest is not None:
         ledger.settle(row.topic, ledger.of_guest(row.guest))

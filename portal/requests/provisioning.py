@@ -15,9 +15,9 @@ from portal.requests import asking, resizing
 from portal.requests.models import Request
 from portal.requests.states import Kind
 
-NO_ROOM = "There is no room for it now."
+NO_ROOM = "There is no room for it now, or its name is taken."  # by whom, nobody reads
 _REJECT = "Reject it, so that its quota is free again."
-_NO_ROOM_HINT = "It waits as it is; an operator can make room."
+_NO_ROOM_HINT = "It waits as it is: another name may do, or an operator makes room."
 
 
 class ImageGone(Conflict):

@@ -7,7 +7,14 @@ second one needs of the quota stays reserved until then.
 from dataclasses import dataclass
 
 from guests import sizing
-from guests.creation.wanted import DISK_MOST, MEMORY_LEAST, MEMORY_MOST, VCPUS_MAX
+from guests.creation.wanted import (
+    DISK_MOST,
+    MEMORY_LEAST,
+    MEMORY_MOST,
+    VCPUS_MAX,
+    whole_disk,
+    whole_memory,
+)
 from guests.hardware import resizing
 from guests.models import Guest
 from kvmweb.accounts.models import User
@@ -35,6 +42,8 @@ def wished(guest: Guest, size: Size) -> Size:
     Raises Invalid naming each part that cannot be, Conflict when nothing would change.
     """
     has = _disk_bytes(guest)
+    memory, disk = whole_memory(size.memory_bytes), whole_disk(size.disk_bytes)
+    size = Size(size.vcpus, memory, disk)
     errors: dict[str, list[str]] = {}
     if not 1 <= size.vcpus <= VCPUS_MAX:
         errors["vcpus"] = [f"Give a number from 1 to {VCPUS_MAX}."]

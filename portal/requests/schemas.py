@@ -46,12 +46,12 @@ class RequestIn(doors.Strict):
         """The same, as the services take it."""
         return Wish(
             name=self.name,
-            flavor=str(self.flavor),
+            flavor=self.flavor,
             lease_days=self.lease_days,
             reason=self.reason,
             note=self.note,
-            image=_word(self.image),
-            network=_word(self.network),
+            image="" if self.image is None else self.image,
+            network="" if self.network is None else self.network,
             cloud=self.cloud_init.cloud() if self.cloud_init else None,
         )
 
@@ -72,7 +72,8 @@ class RequestPatch(doors.Strict):
         """All of the wish as it is to be."""
         told = {name: getattr(now, name) for name in Wish.__slots__}
         for name in self.model_fields_set - {"cloud_init", "lease_days"}:
-            told[name] = _word(getattr(self, name))
+            said = getattr(self, name)
+            told[name] = "" if said is None else said
         told["lease_days"] = self.lease_days or now.lease_days
         if "cloud_init" in self.model_fields_set:
             told["cloud"] = self.cloud_init.cloud() if self.cloud_init else None
@@ -97,8 +98,7 @@ class ApproveIn(NoteIn):
     def smaller(self) -> Smaller:
         """The same, as the services take it."""
         told = self.model_dump(exclude={"note", "flavor"})
-        flavor = None if self.flavor is None else str(self.flavor)
-        return Smaller(flavor=flavor, **told)
+        return Smaller(flavor=self.flavor, **told)
 
 
 class DecideIn(NoteIn):
@@ -252,7 +252,3 @@ def outlook_json(found: Outlook, *, hosts: bool) -> dict[str, Any]:
         if hosts and found.after
         else None,
     }
-
-
-def _word(ref: int | str | None) -> str:
-    return "" if ref is None else str(ref)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from guests import services as guests
 from guests.models import Guest
 from kvmweb.accounts.models import Project, User
 from kvmweb.accounts.services import Asker
@@ -68,7 +69,7 @@ def check(
 
     With `instead` it is asked for instead of that request, whose charge counts as free.
     """
-    request = asking.read(wish, project, user)
+    request = asking.read(wish, project, user, instead)
     quota = Quota.objects.filter(project=project).first() or Quota(project=project)
     more = request.amounts - (instead.amounts if instead else Amounts())
     error = ""
@@ -82,14 +83,14 @@ def check(
 
 
 def wish_of(request: Request) -> Wish:
-    """What a request asks for now, as somebody would say it."""
+    """What a request asks for now, as somebody would say it; its size stays."""
     return Wish(
         name=request.name,
-        flavor=str(request.flavor_id or ""),
+        flavor=None,
         lease_days=request.lease_days,
         reason=request.reason,
         note=request.note,
-        image=str(request.image_id or ""),
+        image=request.image_id or "",
         network=request.network,
         cloud=asking.cloud_of(request),
     )
@@ -130,7 +131,7 @@ def change(request: Request, wish: Wish, *, by: Asker) -> Request:
 
     Raises as `ask`, Conflict when it is too late or it is about a machine that is there.
     """
-    fresh = asking.read(wish, request.project, by.user)
+    fresh = asking.read(wish, request.project, by.user, request)
     with transaction.atomic():
         row = deciding.locked(request)
         need_pending(row.name, row.state)
@@ -192,6 +193,7 @@ def _stored(
 
 def _about(guest: Guest, kind: Kind, reason: str, by: Asker) -> Request:
     """A request about a machine that is there, not stored yet."""
+    guests.need_known(guest)
     if guest.project is None:
         raise Forbidden(f"{guest.name} is in no project: nobody decides about it.")
     waiting = Request.objects.filter(guest=guest.pk, kind=kind, state__in=OPEN)

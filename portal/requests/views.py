@@ -1,5 +1,6 @@
 """Pages of requests: the inbox, asking, one request with its decision."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -97,6 +98,8 @@ def edit(request: UserRequest, request_id: int) -> HttpResponse:
     if form.is_valid():
         try:
             wish = form.wish(cloud_before(row))
+            if wish.flavor == row.flavor_id:
+                wish = replace(wish, flavor=None)  # as large as it was asked for
             if PREVIEW not in request.POST:
                 return redirect(services.change(row, wish, by=_asker(request)))
             seen = services.check(wish, row.project, request.user, instead=row)

@@ -87,6 +87,18 @@ def test_a_change_says_only_what_changes(redis_server: str, as_admin: Client) ->
     assert _send(as_admin, "patch", path, {"name": "large"}).status_code == 409
 
 
+def test_a_new_one_stands_where_it_was_said(
+    redis_server: str, as_admin: Client
+) -> None:
+    for name, place in (("c", 7), ("a", 1), ("b", 3)):
+        answer = _send(
+            as_admin, "post", "flavors/", SMALL | {"name": name, "position": place}
+        )
+        assert answer.json()["position"] == place
+    assert _send(as_admin, "post", "flavors/", SMALL).json()["position"] == 8
+    assert _names(as_admin)[:3] == ["a", "b", "c"]
+
+
 def test_they_stand_in_the_order_that_was_chosen(
     redis_server: str, as_admin: Client
 ) -> None:
