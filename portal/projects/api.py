@@ -116,8 +116,8 @@ def set_members(
 ) -> list[dict[str, Any]]:
     """These are in it, and nobody else."""
     project = access.peopled(request.user, project_id)
-    roles = {each.user: each.role for each in body}
-    services.set_members(project, roles, by=_asker(request))
+    seats = [each.seat() for each in body]
+    services.set_members(project, seats, by=_asker(request))
     return [member_json(each) for each in people.members(project)]
 
 

@@ -11,7 +11,7 @@ from kvmweb.accounts.models import Member, User
 from kvmweb.doors import Strict
 from kvmweb.live.news import moment
 from portal.projects.queries import Known
-from portal.projects.services import Wish
+from portal.projects.services import Seat, Wish
 
 Roles = Literal["viewer", "operator", "owner"]
 Ref = Annotated[int | str, Field(union_mode="smart")]  # an id, or a name
@@ -56,6 +56,10 @@ class MemberIn(Strict):
     user: Ref
     role: Roles = "operator"
 
+    def seat(self) -> Seat:
+        """The same for the service."""
+        return self.user, self.role
+
 
 class RolePatch(Strict):
     """What they are from now on."""
@@ -79,7 +83,7 @@ class ProjectIn(Strict):
             note=self.note,
             quota=self.quota.told() if self.quota else {},
             scope=self.scope.told() if self.scope else {},
-            members={each.user: each.role for each in self.members} or None,
+            members=[each.seat() for each in self.members] or None,
         )
 
 
@@ -105,13 +109,13 @@ class ProjectPatch(Strict):
     def wish(self) -> Wish:
         """What it says."""
         said = self.model_fields_set
-        roles = {each.user: each.role for each in self.members}
+        seats = [each.seat() for each in self.members]
         return Wish(
             name=self.name if "name" in said else None,
             note=self.note if "note" in said else None,
             quota=self.quota.told(),
             scope=self.scope.told(),
-            members=roles if "members" in said else None,
+            members=seats if "members" in said else None,
         )
 
 

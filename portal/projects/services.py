@@ -1,6 +1,6 @@
 """What can be asked about projects: make, change, end; who is in them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,8 @@ LIMITS = (
 )
 _NAMED = 10  # things in the way that a refusal names
 
+Seat = tuple[str | int, str]  # somebody by name or id, and what they are in a project
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -36,7 +38,7 @@ class Wish:
     note: str | None = None
     quota: Mapping[str, int | None] = field(default_factory=dict)
     scope: Mapping[str, Iterable[Any]] = field(default_factory=dict)
-    members: Mapping[str | int, str] | None = None  # by name or id; the whole of them
+    members: Sequence[Seat] | None = None  # the whole of them
 
 
 def add(wish: Wish, *, by: Asker) -> Project:
@@ -101,10 +103,13 @@ def remove_member(project: Project, member: Member, *, by: Asker) -> None:
     _tell(project)
 
 
-def set_members(project: Project, roles: Mapping[str | int, str], *, by: Asker) -> None:
-    """These are in it from now on, and nobody else. Raises as `set_member`."""
+def set_members(project: Project, seats: Iterable[Seat], *, by: Asker) -> None:
+    """These are in it from now on, and nobody else.
+
+    Raises as `set_member`, and Invalid for somebody who is named twice.
+    """
     with transaction.atomic():
-        people = {_person(who, project, by): role for who, role in roles.items()}
+        people = _people(seats, project, by)
         kept = [person.pk for person in people]
         for person, role in people.items():
             projects.set_member(project, person, role, by=by)
@@ -166,18 +171,31 @@ def _words(subject: str, label: str) -> str:
     return f"the request {subject[8:]} for {label}" if asked else f"the guest {label}"
 
 
+def _people(seats: Iterable[Seat], project: Project, by: Asker) -> dict[User, str]:
+    """Each of them and their role. Raises Invalid for somebody named twice."""
+    people: dict[User, str] = {}
+    for who, role in seats:
+        person = _person(who, project, by)
+        if person in people:
+            sentence = f"{person.username} is in the list twice."
+            raise Invalid(sentence, errors={"members": [sentence]})
+        people[person] = role
+    return people
+
+
 def _person(who: str | int, project: Project, by: Asker) -> User:
     """Who is meant: by name, or for administrators by id. Raises Invalid."""
     rows = User.objects.filter(is_active=True)
     found = None
     if isinstance(who, str):
         found = rows.filter(username=who.strip().lower()).first()
+    sentence = f"There is no active user {str(who)[:64]!r}."
     if found is None and (number := _number(who)) is not None:
         if not may(by.user, Right.MANAGE_PROJECTS):  # nobody learns names by counting
             rows = rows.filter(memberships__project=project)
+            sentence = "Name the person: only administrators add people by number."
         found = rows.filter(pk=number).first()
     if found is None:
-        sentence = f"There is no active user {str(who)[:64]!r}."
         raise Invalid(sentence, errors={"user": [sentence]})
     return found
 

@@ -190,9 +190,32 @@ def test_the_last_owner_stays_one(
 def test_an_owner_cannot_learn_names_by_counting_ids(
     as_owner: Client, shop: Project, user: User
 ) -> None:
-    path = f"projects/{shop.pk}/members/"
-    assert send(as_owner, "post", path, {"user": user.pk}).status_code == 422
-    assert send(as_owner, "post", path, {"user": str(user.pk)}).status_code == 422
+    path, nobody = f"projects/{shop.pk}/members/", 999_999
+    said = set()
+    for number in (user.pk, str(user.pk), nobody, str(nobody)):
+        refused = send(as_owner, "post", path, {"user": number})
+        assert refused.status_code == 422
+        said.add(refused.json()["errors"]["user"][0])
+    assert said == {"Name the person: only administrators add people by number."}
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_nobody_is_in_a_list_of_members_twice(
+    as_admin: Client, shop: Project, user: User, role: str
+) -> None:
+    Member.objects.create(project=shop, user=user, role="owner")
+    path = f"projects/{shop.pk}/"
+    for again in ("uwe", " UWE", user.pk, str(user.pk)):
+        twice = [{"user": "uwe", "role": "operator"}, {"user": again, "role": role}]
+        for answer in (
+            send(as_admin, "put", f"{path}members/", twice),
+            send(as_admin, "patch", path, {"members": twice}),
+            send(as_admin, "post", "projects/", {"name": "x", "members": twice}),
+        ):
+            assert answer.status_code == 422, answer.content
+            assert answer.json()["errors"] == {"members": ["uwe is in the list twice."]}
+    assert Member.objects.get(project=shop).role == "owner"
+    assert not Project.objects.filter(name="x").exists()
 
 
 def test_only_an_admin_says_how_much_and_of_what(
