@@ -10,11 +10,12 @@ from guests import access, console
 from hosts.json import moment
 from kvmweb.accounts.gate import Right, door
 from kvmweb.accounts.requests import UserRequest
+from kvmweb.doors import Strict
 
 router = Router(tags=["guests"])
 
 
-class ConsoleIn(Schema):
+class ConsoleIn(Strict):
     """Which screen is asked for."""
 
     kind: Literal["vnc", "serial"] = "vnc"

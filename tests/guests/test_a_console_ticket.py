@@ -61,6 +61,16 @@ def test_it_names_a_socket_of_the_one_port(as_user: Client, shown: Guest) -> Non
     assert said.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("body", ["[]", "5", '"x"', "null", "true", '{"a": 1}'])
+def test_what_is_no_wish_for_a_screen_is_refused(
+    as_user: Client, shown: Guest, body: str
+) -> None:
+    path = f"/api/v1/guests/{shown.pk}/console/"
+    said = as_user.post(path, body, content_type="application/json")
+    assert said.status_code == 422, said.content
+    assert not ConsoleTicket.objects.exists()
+
+
 def test_a_remote_screen_gets_a_password_of_its_own(as_user: Client, user: Any) -> None:
     far = _guest(user, "tcp")
     first, second = _ask(as_user, far), _ask(as_user, far)
