@@ -171,7 +171,7 @@ class GuestQuery(doors.PageQuery):
         )
 
 
-class Topology(Schema):
+class Topology(doors.Sent):
     """In what shape a guest sees its vCPUs."""
 
     sockets: int
@@ -179,7 +179,7 @@ class Topology(Schema):
     threads: int
 
 
-class EditIn(Schema):
+class EditIn(doors.Sent):
     """What can be changed of a guest; what is not said stays as it is.
 
     Hardware changes now where the host can, else at the next start; `when` asks for that.

@@ -6,15 +6,23 @@ changes a hypervisor answers `accepted(operation)`; errors are raised, never ret
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Generic, NoReturn, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, NoReturn, TypeVar, get_args
 
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Schema
 from ninja.parser import Parser
 from ninja.responses import Status
-from pydantic import ConfigDict
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    ValidationInfo,
+    field_validator,
+)
 
 from kvmweb.errors import AppError, Conflict, Invalid, TooMany
 
@@ -25,6 +33,9 @@ API = "/api/"
 PROBLEM_TYPE = "application/problem+json"
 MAX_INT = 2**63 - 1  # what the databases can hold
 _UNCLEAN = re.compile("[\0\ud800-\udfff]")
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 class Problem(Schema):
@@ -40,10 +51,42 @@ class Problem(Schema):
     operation: str | None = None
 
 
-class Strict(Schema):
+class Sent(Schema):
+    """A body as somebody sends it: true and false are no numbers."""
+
+    @field_validator("*", mode="before", check_fields=False)
+    @classmethod
+    def _no_boolean(cls, value: Any, field: ValidationInfo) -> Any:
+        """Refuse what Python, and so pydantic, would count as 1 and 0."""
+        if _holds_boolean(value) and field.field_name:
+            kinds = list(_kinds(cls.model_fields[field.field_name].annotation))
+            if any(it is int or it is float for it in kinds) and bool not in kinds:
+                raise ValueError("Neither true nor false is a number")
+        return value
+
+
+class Strict(Sent):
     """A body that may hold only the fields it names."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _moment(told: object) -> object:
+    """What was told. Raises ValueError when it is no text, or not of this form."""
+    if not isinstance(told, str) or not _RFC_3339.fullmatch(told):
+        raise ValueError("Give a time as RFC 3339 says it: 2030-01-31T12:00:00Z")
+    return told
+
+
+def _as_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("There is no such time in UTC") from error
+
+
+# A time in a body: a text with its zone, never a number; in UTC then.
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment), AfterValidator(_as_utc)]
 
 
 class PageQuery(Schema):
@@ -184,3 +227,18 @@ def need_clean_text(text: str) -> None:
     """Nothing. Raises Invalid for a NUL or half of a surrogate pair."""
     if _UNCLEAN.search(text):
         raise Invalid("Text may hold neither NUL characters nor lone surrogates.")
+
+
+def _holds_boolean(value: object) -> bool:
+    if isinstance(value, list):
+        return any(_holds_boolean(inner) for inner in value)
+    return isinstance(value, bool)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """The types a field may have, also those within lists."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for each in inner:
+        yield from _kinds(each)

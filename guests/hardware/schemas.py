@@ -7,11 +7,12 @@ from pydantic import Field
 
 from guests.creation.wanted import Limits
 from guests.hardware.device_wishes import DiskChange, DiskWish, NicChange, NicWish
+from kvmweb.doors import Sent
 
 When = Literal["now", "next-start"]
 
 
-class DiskLimitsIn(Schema):
+class DiskLimitsIn(Sent):
     """What a disk may do a second; 0 for no limit."""
 
     total_bytes_s: int = 0
@@ -26,7 +27,7 @@ class DiskLimitsIn(Schema):
         return Limits(**self.dict())
 
 
-class NewDiskIn(Schema):
+class NewDiskIn(Sent):
     """A further disk: `size_bytes` for a new volume, or `volume` for one that is there."""
 
     volume: int | str | None = None
@@ -62,7 +63,7 @@ class NewDiskIn(Schema):
         )
 
 
-class DiskEditIn(Schema):
+class DiskEditIn(Sent):
     """What is to change of a disk; `size_bytes` grows it, running or not."""
 
     size_bytes: int | None = None
@@ -93,7 +94,7 @@ class UnplugDiskQuery(UnplugQuery):
     volume: Literal["keep", "delete"] = "keep"
 
 
-class MediaIn(Schema):
+class MediaIn(Sent):
     """What is to be in a CD drive; null for nothing."""
 
     volume: int | str | None
@@ -106,7 +107,7 @@ class MediaIn(Schema):
         return _word(self.volume)
 
 
-class NewNicIn(Schema):
+class NewNicIn(Sent):
     """A further network card, on a network or a bridge of its host."""
 
     network: int | str | None = None
@@ -125,7 +126,7 @@ class NewNicIn(Schema):
         return NicWish(network=_word(self.network), mac=self.mac.lower(), **said)
 
 
-class NicEditIn(Schema):
+class NicEditIn(Sent):
     """What is to change of a network card; `filter` "" takes its filter away."""
 
     network: int | str | None = None
@@ -144,7 +145,7 @@ class NicEditIn(Schema):
         return NicChange(network=network, **said)
 
 
-class HostDeviceIn(Schema):
+class HostDeviceIn(Sent):
     """A device of the host, by id or name."""
 
     device: int | str

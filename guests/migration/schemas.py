@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-from ninja import Schema
 from pydantic import Field, model_validator
 
 from guests.migration.wishes import (
@@ -11,10 +10,11 @@ from guests.migration.wishes import (
     PARALLEL_MOST,
     MoveWish,
 )
+from kvmweb.doors import Sent
 from kvmweb.errors import Invalid
 
 
-class MoveIn(Schema):
+class MoveIn(Sent):
     """Where a guest is to go, and how. Without `host` the product chooses one."""
 
     host: int | None = Field(None, ge=1, lt=2**63)

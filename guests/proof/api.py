@@ -71,7 +71,9 @@ def report(request: UserRequest, day: str = "", drain: str = "") -> dict[str, An
 
 
 @router.get(
-    "from/{source_id}/to/{target_id}/", response=MoveSeriesOut, url_name="moves-series"
+    "from/{int:source_id}/to/{int:target_id}/",
+    response=MoveSeriesOut,
+    url_name="moves-series",
 )
 @door(Right.SEE_HOSTS)
 def series(

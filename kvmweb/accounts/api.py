@@ -7,14 +7,14 @@ from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Query, Router, Schema
 from ninja.responses import Status
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from kvmweb.accounts import access, queries, services, tokens
 from kvmweb.accounts.gate import Right, door, rights
 from kvmweb.accounts.models import Project, Token, User
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker, Changes
-from kvmweb.doors import Page, PageQuery, Strict, paged
+from kvmweb.doors import Moment, Page, PageQuery, Strict, paged
 from kvmweb.errors import Invalid, NotFound
 
 router = Router()
@@ -91,7 +91,7 @@ class TokenIn(Strict):
     name: str = Field(min_length=1, max_length=100)
     scope: Literal["read", "write"] = "write"
     project: int | None = Field(None, ge=1, le=2**62)
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     days: int | None = Field(None, ge=1, le=3650)
 
 
@@ -134,14 +134,14 @@ def add_user(request: UserRequest, body: UserIn) -> Status[User]:
     return Status(201, user)
 
 
-@router.get("users/{user_id}/", response=UserOut, url_name="user")
+@router.get("users/{int:user_id}/", response=UserOut, url_name="user")
 @door(Right.MANAGE_USERS)
 def user(request: UserRequest, user_id: int) -> User:
     """Somebody."""
     return access.person(request.user, user_id)
 
 
-@router.patch("users/{user_id}/", response=UserOut, url_name="user")
+@router.patch("users/{int:user_id}/", response=UserOut, url_name="user")
 @door(Right.MANAGE_USERS)
 def edit_user(request: UserRequest, user_id: int, body: UserPatch) -> User:
     """Change somebody; a disabled one loses sessions and tokens at once."""
@@ -149,7 +149,7 @@ def edit_user(request: UserRequest, user_id: int, body: UserPatch) -> User:
     return services.edit(person, _changes(body), by=_asker(request))
 
 
-@router.delete("users/{user_id}/", response={204: None}, url_name="user")
+@router.delete("users/{int:user_id}/", response={204: None}, url_name="user")
 @door(Right.MANAGE_USERS)
 def delete_user(request: UserRequest, user_id: int) -> Status[None]:
     """Remove somebody; never oneself, never the last administrator."""
@@ -183,14 +183,11 @@ def make_token(
     request: UserRequest, response: HttpResponse, body: TokenIn
 ) -> Status[dict[str, Any]]:
     """Make a token for oneself; its text is in this answer and nowhere else."""
-    expires_at = body.expires_at
-    if expires_at is None and body.days is not None:
-        expires_at = timezone.now() + timedelta(days=body.days)
     token, secret = tokens.make(
         request.user,
         body.name,
         scope=body.scope,
-        expires_at=expires_at,
+        expires_at=_end(body),
         by=_asker(request),
         project=_project(request.user, body.project),
         parent=request.token,
@@ -200,7 +197,9 @@ def make_token(
     return Status(201, made | {"token": secret.text})
 
 
-@router.get("users/{user_id}/tokens/", response=Page[TokenOut], url_name="user-tokens")
+@router.get(
+    "users/{int:user_id}/tokens/", response=Page[TokenOut], url_name="user-tokens"
+)
 @door(Right.MANAGE_USERS)
 def tokens_of_somebody(
     request: UserRequest, user_id: int, query: Query[PageQuery]
@@ -209,14 +208,14 @@ def tokens_of_somebody(
     return _token_page(access.person(request.user, user_id), query)
 
 
-@router.get("tokens/{token_id}/", response=TokenOut, url_name="token")
+@router.get("tokens/{int:token_id}/", response=TokenOut, url_name="token")
 @door(Right.SIGNED_IN)
 def one_token(request: UserRequest, token_id: int) -> Token:
     """One of one's own tokens; to who manages people, anybody's."""
     return access.token(request.user, token_id)
 
 
-@router.delete("tokens/{token_id}/", response={204: None}, url_name="token")
+@router.delete("tokens/{int:token_id}/", response={204: None}, url_name="token")
 @door(Right.SIGNED_IN)
 def revoke_token(request: UserRequest, token_id: int) -> Status[None]:
     """End one of one's own tokens; who manages people ends anybody's."""
@@ -245,6 +244,16 @@ def _token_page(user: User, query: PageQuery) -> dict[str, Any]:
     ordering = {word: word for word in words}
     rows = queries.tokens(user)
     return paged(rows, query, ordering=ordering, search=("name", "prefix"))
+
+
+def _end(body: TokenIn) -> datetime | None:
+    """When the token ends; None: never. Raises Invalid when that is said twice."""
+    if body.days is None:
+        return body.expires_at
+    if body.expires_at is not None:
+        sentence = "Say one of them: expires_at or days."
+        raise Invalid(sentence, errors={"expires_at": [sentence], "days": [sentence]})
+    return timezone.now() + timedelta(days=body.days)
 
 
 def _project(user: User, project_id: int | None) -> Project | None:

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
 from ninja import Schema
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from hosts.json import moment
 from kvmweb import doors
@@ -80,14 +81,14 @@ class RefusedOut(Schema):
 
 
 class LeasePatch(doors.Strict):
-    """What is to be so of a lease."""
+    """What is to be so of a lease; what is not said stays."""
 
-    ends_at: AwareDatetime | None = None
-    keeps_days: int | None = Field(None, ge=0, le=LONGEST_DAYS)
+    ends_at: doors.Moment = Field(default_factory=timezone.now)
+    keeps_days: int = Field(default_factory=int, ge=0, le=LONGEST_DAYS)
 
     def terms(self) -> Terms:
         """The same for the service."""
-        return Terms(self.ends_at, self.keeps_days)
+        return Terms(**self.model_dump(include=self.model_fields_set))
 
 
 class LeaseRuleIn(doors.Strict):

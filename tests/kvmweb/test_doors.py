@@ -80,6 +80,44 @@ def test_a_body_that_is_no_good_is_not_valid(client: Client, body: bytes) -> Non
     assert _problem(answer, 422)["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("tokens/", {"name": "t", "days": True}, "days"),
+        ("tokens/", {"name": "t", "project": False}, "project"),
+        ("leases/extend/", {"leases": [1, True], "days": 1}, "leases"),
+        ("leases/extend/", {"leases": [1], "days": True}, "days"),
+        ("projects/", {"name": "x", "quota": {"guests": True}}, "quota.guests"),
+        ("projects/", {"name": "x", "members": [{"user": True}]}, "members.0.user"),
+        ("projects/", {"name": "x", "scope": {"flavors": [True]}}, "scope.flavors"),
+    ],
+)
+def test_true_and_false_are_no_numbers(
+    client: Client, redis_server: str, path: str, body: Any, field: str
+) -> None:
+    answer = client.post(f"/api/v1/{path}", body, "application/json")
+    assert list(_problem(answer, 422)["errors"]) == [field]
+
+
+@pytest.mark.parametrize("days", [5, 5.0, "5"])
+def test_a_whole_number_may_be_said_in_other_ways(client: Client, days: object) -> None:
+    body = {"name": "t", "days": days}
+    assert client.post("/api/v1/tokens/", body, "application/json").status_code == 201
+
+
+@pytest.mark.parametrize("path", ["users/{}/", "tokens/{}/", "users/{}/tokens/"])
+@pytest.mark.parametrize("number", ["1.0", "+1", "%201", "1_0", 10**30, "9" * 5000])
+def test_a_number_in_an_address_is_written_in_one_way(
+    client: Client, path: str, number: object
+) -> None:
+    _problem(client.get(f"/api/v1/{path.format(number)}"), 404)
+
+
+def test_sessions_are_of_somebody_whose_number_is_whole(client: Client) -> None:
+    for ask in (client.get, client.delete):
+        _problem(ask("/api/v1/users/1.0/sessions/"), 404)
+
+
 def test_a_body_that_is_too_large_is_a_problem(client: Client) -> None:
     body = b'{"name": "' + b"x" * 2_000_000 + b'"}'
     _problem(client.post("/api/v1/users/", body, "application/json"), 413)

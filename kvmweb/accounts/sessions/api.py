@@ -58,7 +58,7 @@ def end(request: UserRequest, handle: UUID) -> Status[None]:
 
 
 @router.get(
-    "users/{user_id}/sessions/", response=Page[SessionOut], url_name="user-sessions"
+    "users/{int:user_id}/sessions/", response=Page[SessionOut], url_name="user-sessions"
 )
 @door(Right.MANAGE_USERS)
 def of_somebody(
@@ -70,7 +70,7 @@ def of_somebody(
 
 
 @router.delete(
-    "users/{user_id}/sessions/", response={204: None}, url_name="user-sessions"
+    "users/{int:user_id}/sessions/", response={204: None}, url_name="user-sessions"
 )
 @door(Right.MANAGE_USERS)
 def end_all(request: UserRequest, user_id: int) -> Status[None]:

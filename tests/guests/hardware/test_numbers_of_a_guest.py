@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from guests.models import Guest
@@ -140,3 +141,23 @@ def test_an_owner_may_not_change_hardware(
     assert said.status_code == 403
     said = as_user.patch(address, {"title": "Mine"}, content_type="application/json")
     assert said.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"vcpus": True}),
+        ("", {"topology": {"sockets": True, "cores": 2, "threads": 1}}),
+        ("", {"project": False}),
+        ("disks/", {"volume": True}),
+        ("nics/", {"network": True}),
+        ("migrate/", {"host": True}),
+    ],
+)
+def test_true_is_no_number(
+    off: Guest, ask: Callable[..., Any], path: str, body: Any
+) -> None:
+    answer = ask("POST" if path else "PATCH", off, path, body)
+    assert answer.status_code == 422, answer.content
+    (sentence,) = next(iter(answer.json()["errors"].values()))
+    assert "is a number" in sentence

@@ -151,6 +151,10 @@ def test_one_made_by_another_does_not_outlive_it(
         {"expires_at": "2001-01-01T00:00:00Z"},
         {"expires_at": "9999-01-01T00:00:00Z"},
         {"expires_at": "2040-01-01T00:00:00"},
+        {"expires_at": "2040-01-01"},
+        {"expires_at": "0001-01-01T00:00:00+23:59"},
+        {"expires_at": "4000000000"},
+        {"expires_at": 1_900_000_000},
         {"days": 0},
         {"days": 10**30},
         {"scope": "root"},
@@ -167,6 +171,27 @@ def test_a_bad_wish_is_refused_with_a_sentence(
     assert answer.status_code == 422
     assert answer.json()["detail"]
     assert not Token.objects.exists()
+
+
+def test_its_end_is_a_text_with_a_zone(as_user: Client) -> None:
+    noon = (timezone.now() + timedelta(days=9)).replace(hour=12, microsecond=0)
+    text = noon.isoformat().replace("T12", "T13").replace("+00:00", "+01:00")
+    assert _make(as_user, expires_at=text).status_code == 201
+    assert Token.objects.get().expires_at == noon
+    for number in (int(noon.timestamp()), noon.timestamp(), str(int(noon.timestamp()))):
+        refused = _make(as_user, expires_at=number)
+        assert refused.status_code == 422, number
+        assert "RFC 3339" in refused.json()["errors"]["expires_at"][0]
+
+
+def test_its_end_is_said_once(as_user: Client) -> None:
+    end = (timezone.now() + timedelta(days=9)).isoformat()
+    refused = _make(as_user, days=5, expires_at=end)
+    assert refused.status_code == 422
+    assert refused.json()["errors"].keys() == {"days", "expires_at"}
+    assert "Say one of them" in refused.json()["detail"]
+    assert not Token.objects.exists()
+    assert _make(as_user, days=5, expires_at=None).status_code == 201
 
 
 def test_the_command_prints_the_token_and_nothing_else(

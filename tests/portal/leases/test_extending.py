@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
@@ -113,6 +114,39 @@ def test_its_end_is_set_by_who_decides(
     for wrong in ({"keeps_days": -1}, {"ends_at": "soon"}, {"ends": 1}):
         again = as_operator.patch(path, wrong, content_type=JSON)
         assert again.status_code == 422, wrong
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        *(5, 1_900_000_000, "1900000000", True, None, [], "2031-05-01"),
+        *("2031-05-01T12:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59"),
+        *("9999-12-31T23:59:59-23:59", "2999-01-01T00:00:00Z"),
+    ],
+)
+def test_an_end_is_a_text_with_a_zone_not_long_ago_nor_far_away(
+    as_operator: Client, lease: Lease, end: Any
+) -> None:
+    path = f"/api/v1/leases/{lease.pk}/"
+    refused = as_operator.patch(path, {"ends_at": end}, content_type=JSON)
+    assert refused.status_code == 422, refused.content
+    assert "ends_at" in refused.json()["errors"]
+    before = lease.ends_at
+    lease.refresh_from_db()
+    assert lease.ends_at == before
+
+
+def test_an_end_may_have_been_within_the_last_day(
+    as_operator: Client, lease: Lease
+) -> None:
+    path, now = f"/api/v1/leases/{lease.pk}/", timezone.now()
+    for ago, status in ((0.9, 200), (1.1, 422)):
+        body = {"ends_at": (now - ago * DAY).isoformat()}
+        said = as_operator.patch(path, body, content_type=JSON)
+        assert said.status_code == status, said.content
+    assert "from a day ago" in said.json()["errors"]["ends_at"][0]
+    kept = as_operator.patch(path, {"keeps_days": None}, content_type=JSON)
+    assert kept.status_code == 422
 
 
 def test_rules_are_an_administrators(
