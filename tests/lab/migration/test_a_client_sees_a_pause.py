@@ -44,6 +44,8 @@ def wire(lab3: Lab) -> Iterator[Lab]:
         host.virsh("net-destroy", "wire")
         host.virsh("net-undefine", "wire")
         command("ip", "link", "del", _link(lab3, host))
+        if host is not lab3.hosts[0]:
+            command("ip", "-n", host.name, "link", "del", "wire")
     command("ip", "addr", "del", f"{net}.1/24", "dev", lab3.bridge)
 
 
@@ -60,6 +62,9 @@ def _link(lab: Lab, host: LabHost) -> str:
 def _wired(lab: Lab, host: LabHost) -> None:
     """A second cable from the host to the lab's bridge, for its guests alone."""
     gives = host is lab.hosts[0]
+    # Both cables lie on one bridge: each may answer for its own addresses alone, or
+    # others keep sending to the second one when it is gone.
+    host.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
     paper = host.root / "wire.xml"
     paper.write_text(WITH_LEASES.format(net=_net(lab)) if gives else BRIDGED)
     host.virsh("net-define", str(paper))
