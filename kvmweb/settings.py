@@ -154,102 +154,33 @@ CELERY_BROKER_URL = (
     if REDIS_URL.startswith("unix://")
     else REDIS_URL
 )
+_EVERY_S = {  # a task that was not begun when its next one is due is not begun at all
+    "rollups.roll_up": 300,
+    "rollups.forget": 3600,
+    "hosts.empty_trash": 600,
+    "hosts.clear_unfinished": 20,
+    "inside.forget": 60,
+    "accounts.forget": 3600,
+    "accounts.post": 10,
+    "images.follow": 10,
+    "leases.look": 60,
+    "balance.look": 60,
+    "canary.look": 60,
+    "cloning.tidy": 30,
+    "creation.tidy": 30,
+    "ledger.follow": 30,
+    "telling.mail": 5,
+    "telling.call": 5,
+    "showback.follow": 60,
+    "telling.forget": 3600,
+    "migration.prove": 30,
+    "migration.settle": 15,
+    "operations.sweep": 10,
+    "operations.forget": 3600,
+}
 CELERY_BEAT_SCHEDULE = {
-    "roll-up": {
-        "task": "rollups.roll_up",
-        "schedule": 300,
-        "options": {"expires": 300},
-    },
-    "forget-numbers": {
-        "task": "rollups.forget",
-        "schedule": 3600,
-        "options": {"expires": 3600},
-    },
-    "empty-trash": {
-        "task": "hosts.empty_trash",
-        "schedule": 600,
-        "options": {"expires": 600},
-    },
-    "clear-unfinished": {
-        "task": "hosts.clear_unfinished",
-        "schedule": 20,
-        "options": {"expires": 20},
-    },
-    "forget-secrets": {
-        "task": "inside.forget",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-    "forget-visits": {
-        "task": "accounts.forget",
-        "schedule": 3600,
-        "options": {"expires": 3600},
-    },
-    "post-letters": {
-        "task": "accounts.post",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "follow-images": {
-        "task": "images.follow",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "leases": {"task": "leases.look", "schedule": 60, "options": {"expires": 60}},
-    "balance": {
-        "task": "balance.look",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-    "canary": {"task": "canary.look", "schedule": 60, "options": {"expires": 60}},
-    "tidy-clones": {
-        "task": "cloning.tidy",
-        "schedule": 30,
-        "options": {"expires": 30},
-    },
-    "tidy-creations": {
-        "task": "creation.tidy",
-        "schedule": 30,
-        "options": {"expires": 30},
-    },
-    "follow-the-ledger": {
-        "task": "ledger.follow",
-        "schedule": 30,
-        "options": {"expires": 30},
-    },
-    "send-mail": {"task": "telling.mail", "schedule": 5, "options": {"expires": 5}},
-    "call-webhooks": {
-        "task": "telling.call",
-        "schedule": 5,
-        "options": {"expires": 5},
-    },
-    "follow-charges": {
-        "task": "showback.follow",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-    "forget-notices": {
-        "task": "telling.forget",
-        "schedule": 3600,
-        "options": {"expires": 3600},
-    },
-    "prove-shared": {
-        "task": "migration.prove",
-        "schedule": 30,
-        "options": {"expires": 30},
-    },
-    "settle-moves": {
-        "task": "migration.settle",
-        "schedule": 15,
-        "options": {"expires": 15},
-    },
-    # A message that waited until the next one was due is worth nothing: it expires.
-    "sweep": {"task": "operations.sweep", "schedule": 10, "options": {"expires": 10}},
-    "forget": {
-        "task": "operations.forget",
-        "schedule": 3600,
-        "options": {"expires": 3600},
-    },
+    task: {"task": task, "schedule": every_s, "options": {"expires": every_s}}
+    for task, every_s in _EVERY_S.items()
 }
 
 AUTH_USER_MODEL = "accounts.User"
