@@ -5,7 +5,7 @@ the host does not know it, Conflict when its state does not allow the verb.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -164,6 +164,27 @@ def set_autostart(conn: libvirt.virConnect, uuid: UUID, *, enabled: bool) -> Non
     """Whether it starts with its host."""
     with domain_of(conn, uuid, "set the autostart of {}") as domain:
         domain.setAutostart(int(enabled))
+        _mention(domain)
+
+
+def _mention(domain: libvirt.virDomain) -> None:
+    """Have libvirt tell all who listen: it has no event for autostart.
+
+    The title is written once more as it is, which it announces (virDomainSetMetadata).
+    """
+    kind, flags = libvirt.VIR_DOMAIN_METADATA_TITLE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    with suppress(libvirt.libvirtError):  # who looks now and then sees it anyway
+        domain.setMetadata(kind, _title(domain), None, None, flags)
+
+
+def _title(domain: libvirt.virDomain) -> str | None:
+    kind, flags = libvirt.VIR_DOMAIN_METADATA_TITLE, libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    try:
+        return str(domain.metadata(kind, None, flags))
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            raise
+        return None
 
 
 @verb(deadline_s=CHANGE_S)

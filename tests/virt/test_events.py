@@ -9,6 +9,7 @@ from uuid import UUID
 import libvirt
 import pytest
 
+from kvmweb.virt import domains
 from kvmweb.virt.events import Kind, Wake, listening
 from kvmweb.virt.opening import open_libvirt
 from kvmweb.virt.types import Address, Transport
@@ -126,3 +127,18 @@ def test_every_kind_of_event_is_asked_for(conn: libvirt.virConnect) -> None:
         if name.startswith("VIR_DOMAIN_EVENT_ID_")
     }
     assert set(asked[:-3]) == known
+
+
+@pytest.mark.parametrize("title", ["", "Front"])
+def test_a_new_autostart_is_heard_and_changes_nothing_else(
+    conn: libvirt.virConnect, heard: "SimpleQueue[Wake]", title: str
+) -> None:
+    dom = conn.defineXML(GUEST.format(name="one", uuid=ID))
+    if title:
+        dom.setMetadata(libvirt.VIR_DOMAIN_METADATA_TITLE, title, None, None, 0)
+    before = dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    words(heard, "metadata" if title else "defined")
+    domains.set_autostart(conn, ID, enabled=True)
+    assert words(heard, "metadata") == ["metadata"]
+    assert dom.autostart()
+    assert dom.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE) == before
