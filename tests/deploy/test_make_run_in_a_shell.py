@@ -44,7 +44,10 @@ def run(tmp_path: Path) -> Iterator[Callable[..., tuple[Run, int]]]:
         started.append(child)
         return child, port
 
+    # Whoever runs tests in the background of a shell left us deaf, and so our children.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield start
+    signal.signal(signal.SIGINT, heard)
     for child in started:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGTERM)

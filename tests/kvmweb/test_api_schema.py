@@ -33,7 +33,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 GUEST = UUID("0b5a7c7e-4b6c-4c8e-9a53-0c6d6f1d2a11")
-EXAMPLES = 4
+EXAMPLES = 3
 SEARCH = settings(
     max_examples=EXAMPLES,
     derandomize=True,
