@@ -1,4 +1,4 @@
-"""Copies of owner, project and tags for the domains' own documents, of many guests at once.
+"""Copies of owner, project and tags for the domains' own documents, where hosts are up.
 
 They lock nothing: whoever starts such a guest a moment later need not wait for them.
 """
@@ -15,6 +15,21 @@ from kvmweb.virt.types import DomainState
 _AT_ONCE = 200  # guests of one operation
 
 
+def one(guest: Guest, by: Asker) -> None:
+    """Have its host told, if it is there. Its host is to be loaded already."""
+    if not _reached(guest) or guest.host is None:
+        return
+    submit(
+        "guest.label",
+        by=by.user,
+        guest_name=guest.name,
+        host=guest.host_id,
+        host_name=guest.host.name,
+        params={"guest": str(guest.pk)},
+        address=by.address,
+    )
+
+
 def many(guests: Iterable[Guest], by: Asker) -> None:
     """Have the hosts that are up told: one operation for many guests of each.
 
@@ -22,9 +37,8 @@ def many(guests: Iterable[Guest], by: Asker) -> None:
     """
     at: dict[Host, list[str]] = defaultdict(list)
     for guest in guests:
-        host = guest.host
-        if host and host.state == Host.State.UP and guest.state != DomainState.GONE:
-            at[host].append(str(guest.pk))
+        if _reached(guest) and guest.host is not None:
+            at[guest.host].append(str(guest.pk))
     for host, uuids in at.items():
         for start in range(0, len(uuids), _AT_ONCE):
             some = uuids[start : start + _AT_ONCE]
@@ -37,3 +51,8 @@ def many(guests: Iterable[Guest], by: Asker) -> None:
                 params={"guests": some},
                 address=by.address,
             )
+
+
+def _reached(guest: Guest) -> bool:
+    up = guest.host is not None and guest.host.state == Host.State.UP
+    return up and guest.state != DomainState.GONE

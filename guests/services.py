@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from guests import access, actions, charging, edits, queries, removal
+from guests import access, actions, charging, edits, labelling, queries, removal
 from guests.actions import Action
 from guests.book import announce
 from guests.edits import Edit
@@ -22,11 +22,14 @@ from hosts.storage.claims import claim
 from kvmweb.accounts import audit
 from kvmweb.accounts.gate import Right, may, sees_all
 from kvmweb.accounts.models import User
+from kvmweb.accounts.services import Asker
 from kvmweb.errors import Conflict, Forbidden
 from kvmweb.operations.models import Operation
 from kvmweb.operations.registry import label_of
 from kvmweb.operations.services import submit
 from kvmweb.virt.types import DomainState, Transport
+
+_GONE = "{} is gone: no host knows it any more."
 
 
 def act(guest: Guest, action: str, *, by: User | None, address: str = "") -> Operation:
@@ -152,7 +155,7 @@ def edit(
                 address=address,
                 details=details,
             )
-            label(guest, by, address)
+            labelling.one(guest, Asker(by, address))
             announce({guest.pk})
         if hardware and (more := _growth(guest, hardware)) != charging.Size():
             charging.growing(guest, more)  # where it lies by its new tags
@@ -303,26 +306,6 @@ def submit_for(
     )
 
 
-def label(guest: Guest, by: User, address: str) -> None:
-    """Have a copy of owner and tags written to the domain, if its host is there.
-
-    It locks nothing: whoever starts the guest a moment later need not wait for it.
-    """
-    if guest.host is None or guest.host.state != Host.State.UP:
-        return
-    if guest.state == DomainState.GONE:
-        return
-    submit(
-        "guest.label",
-        by=by,
-        guest_name=guest.name,
-        host=guest.host_id,
-        host_name=guest.host.name,
-        params={"guest": str(guest.pk)},
-        address=address,
-    )
-
-
 def _refusal(guest: Guest, action: str) -> str:
     if guest.state == DomainState.UNKNOWN:
         return ""  # what its host says of itself is the better sentence
@@ -364,14 +347,13 @@ def _discreet(guest: Guest, by: User | None) -> Iterator[None]:
 def need_known(guest: Guest) -> None:
     """Nothing. Raises Conflict for one that is gone."""
     if guest.state == DomainState.GONE:
-        raise Conflict(f"{guest.name} is gone: no host knows it any more.")
+        raise Conflict(_GONE.format(guest))
 
 
 def _need_host(guest: Guest, by: User | None) -> None:
     """Nothing. Raises Conflict when its host cannot be asked; users see no hosts."""
-    need_known(guest)
-    if guest.host is None:
-        raise Conflict(f"{guest.name} is gone: no host knows it any more.")
+    if guest.host is None or guest.state == DomainState.GONE:
+        raise Conflict(_GONE.format(guest))
     if guest.host.state != Host.State.UP and not _knows_hosts(by):
         raise Conflict(f"The host of {guest.name} does not answer now.")
     host_services.need_up(guest.host)

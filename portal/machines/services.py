@@ -3,13 +3,14 @@
 from django.db import transaction
 from django.urls import reverse
 
-from guests import edits
+from guests import edits, labelling
 from guests import services as guests
 from guests.book import announce
 from guests.edits import Edit
 from guests.models import Guest
 from kvmweb.accounts import audit
 from kvmweb.accounts.models import User
+from kvmweb.accounts.services import Asker
 from kvmweb.errors import Conflict
 from kvmweb.operations.models import Operation
 from portal.machines import access
@@ -43,7 +44,7 @@ def hand_over(guest: Guest, username: str, *, by: User, address: str = "") -> Gu
             address=address,
             details={"from": giver.username if giver else "", "to": to.username},
         )
-        guests.label(guest, by, address)
+        labelling.one(guest, Asker(by, address))
         announce({guest.pk})
         _tell(guest, to, giver, by)
     return guest
