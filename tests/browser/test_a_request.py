@@ -1,4 +1,4 @@
-"""Somebody asks for a machine, another one decides, and the machine runs on a real host."""
+"""Somebody asks for a machine, another decides, it runs on a real host, and is given back."""
 
 import re
 from collections.abc import Callable
@@ -33,10 +33,13 @@ def project(product: Product, kvm: LabHost) -> int:
     body["scope"] = {"host_tags": ["real"]}
     said = product.call("POST", "projects/", body)
     assert said.status == 201, said.body
-    return int(said.body["id"])
+    project = int(said.body["id"])
+    rule = {"extend_days": 7, "extend_most_days": 14, "keeps_days": 3}
+    assert product.call("PUT", f"projects/{project}/lease-rule/", rule).status == 200
+    return project
 
 
-def test_asked_approved_and_running(
+def test_asked_approved_used_and_given_back(
     open_page: Callable[..., Page], kvm: LabHost, project: int
 ) -> None:
     mira = open_page("/login/", storage_state=None)
@@ -46,13 +49,44 @@ def test_asked_approved_and_running(
     sign_in(otis, "otis")
     _approve(otis)
     expect(mira.get_by_text("otis: Have fun")).to_be_visible()  # it comes by itself
-    expect(mira.get_by_role("link", name="Open the machine")).to_be_visible()
+    mira.get_by_role("link", name="Open the machine").click()
     until(lambda: kvm.virsh("domstate", "for-mira") == "running")
     otis.goto(f"/projects/{project}/")
     expect(otis.get_by_text("1 left of 2")).to_be_visible()
-    kvm.virsh("destroy", "for-mira")
-    kvm.virsh("undefine", "for-mira", "--nvram")
-    kvm.virsh("vol-delete", "/var/lib/libvirt/images/for-mira.qcow2")
+    _use(mira)
+    _give_back(mira)
+    until(lambda: "for-mira" not in kvm.virsh("list", "--all", "--name").split())
+    until(lambda: "for-mira" not in kvm.virsh("vol-list", "default"))
+    expect(otis.get_by_text("2 left of 2")).to_be_visible()  # this, too
+
+
+def _use(page: Page) -> None:
+    """It runs; its screen is there, and it stays some days longer."""
+    machine = page.url
+    expect(
+        page.locator("[data-part=head]").get_by_text("running", exact=True)
+    ).to_be_visible()
+    page.get_by_role("link", name="Console", exact=True).click()
+    expect(page.get_by_text("Connected to for-mira.")).to_be_visible()
+    page.goto(machine)
+    page.get_by_role("button", name="Extend", exact=True).click()
+    expect(page.get_by_text("for-mira stays until")).to_be_visible()
+
+
+def _give_back(page: Page) -> None:
+    """Off, and deleted with its disk."""
+    page.get_by_label("More actions").click()
+    page.get_by_role("button", name="Force off").click()
+    page.get_by_role("button", name=re.compile("^Force off")).last.click()
+    expect(
+        page.locator("[data-part=head]").get_by_text("off", exact=True)
+    ).to_be_visible()
+    page.get_by_label("More actions").click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_text("for-mira.qcow2")).to_be_visible()
+    page.get_by_label("Its name").fill("for-mira")
+    page.get_by_role("button", name="Delete for-mira").click()
+    expect(page.get_by_text("for-mira is being deleted.")).to_be_visible()
 
 
 def _ask(page: Page) -> None:
