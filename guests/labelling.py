@@ -17,14 +17,15 @@ _AT_ONCE = 200  # guests of one operation
 
 def one(guest: Guest, by: Asker) -> None:
     """Have its host told, if it is there. Its host is to be loaded already."""
-    if not _reached(guest) or guest.host is None:
+    host = _reached(guest)
+    if host is None:
         return
     submit(
         "guest.label",
         by=by.user,
         guest_name=guest.name,
-        host=guest.host_id,
-        host_name=guest.host.name,
+        host=host.pk,
+        host_name=host.name,
         params={"guest": str(guest.pk)},
         address=by.address,
     )
@@ -37,22 +38,24 @@ def many(guests: Iterable[Guest], by: Asker) -> None:
     """
     at: dict[Host, list[str]] = defaultdict(list)
     for guest in guests:
-        if _reached(guest) and guest.host is not None:
-            at[guest.host].append(str(guest.pk))
-    for host, uuids in at.items():
+        if host := _reached(guest):
+            at[host].append(str(guest.pk))
+    for home, uuids in at.items():
         for start in range(0, len(uuids), _AT_ONCE):
             some = uuids[start : start + _AT_ONCE]
             submit(
                 "guest.label-many",
                 by=by.user,
                 guest_name=f"{len(some)} guests",
-                host=host.pk,
-                host_name=host.name,
+                host=home.pk,
+                host_name=home.name,
                 params={"guests": some},
                 address=by.address,
             )
 
 
-def _reached(guest: Guest) -> bool:
-    up = guest.host is not None and guest.host.state == Host.State.UP
-    return up and guest.state != DomainState.GONE
+def _reached(guest: Guest) -> Host | None:
+    """Its host, where it can be told."""
+    host = guest.host
+    up = host is not None and host.state == Host.State.UP
+    return host if up and guest.state != DomainState.GONE else None

@@ -50,16 +50,17 @@ def follow(operation: Operation) -> None:
 
 def _resized(row: Request, operation: Operation) -> None:
     """One step of it is done: the next one, if there is another."""
+    if resizing.is_done(row, operation):
+        ledger.release(row.topic)
+        _ready(row)
+        return
     try:
         with transaction.atomic():
             guest = provisioning.target_of(row)
             requester = provisioning.need_requester(row)
-            following = resizing.go_on(row, guest, requester, operation)
+            following = resizing.grow(row, guest, requester)
     except AppError:
         _failed(row, operation)
-        return
-    if following is None:
-        _ready(row)
         return
     row.operation = following.pk
     why = "Its processors and memory are changed; its disk grows."

@@ -87,7 +87,7 @@ def begin(request: Request, guest: Guest, requester: User) -> Operation:
     now = (guest.vcpus, guest.memory_bytes)
     more = _more_disk(request, guest)
     if more and now == (request.vcpus, request.memory_bytes):
-        return _grow(request, guest, requester)
+        return grow(request, guest, requester)
     if more:
         ledger.change(request.topic, Amounts(0, 0, 0, more))
     else:
@@ -102,17 +102,16 @@ def begin(request: Request, guest: Guest, requester: User) -> Operation:
     )
 
 
-def go_on(
-    request: Request, guest: Guest, requester: User, done: Operation
-) -> Operation | None:
-    """What follows that operation; None when all of it is done. Raises as `begin`."""
-    if done.kind != "guest.change" or not _more_disk(request, guest):
-        ledger.release(request.topic)
-        return None
-    return _grow(request, guest, requester)
+def is_done(request: Request, operation: Operation) -> bool:
+    """Whether nothing follows this operation, one of the request's own that succeeded."""
+    guest = Guest.objects.filter(pk__in=[operation.guest]).first()
+    if guest is None or operation.kind != "guest.change":
+        return True
+    return not _more_disk(request, guest)
 
 
-def _grow(request: Request, guest: Guest, requester: User) -> Operation:
+def grow(request: Request, guest: Guest, requester: User) -> Operation:
+    """What follows processors and memory, or comes alone. Raises as `begin`."""
     ledger.release(request.topic)
     return resizing.grow(
         guest,

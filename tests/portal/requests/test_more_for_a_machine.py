@@ -156,6 +156,17 @@ def test_a_disk_grows_after_processors_and_memory(
     assert _disks() == {_of_app(): 25}
 
 
+def test_what_is_done_is_done_although_who_asked_has_left(
+    api: Apis, mia: User, otto: User, disked: Guest
+) -> None:
+    row = services.ask_resize(disked, Size(4, 2 * GIB), "", by=Asker(mia))
+    operation = api(otto).post(f"{row.pk}/approve/").json()["operation"]
+    mia.memberships.all().delete()
+    _ended(operation, Operation.State.SUCCEEDED)
+    row.refresh_from_db()
+    assert row.state == "ready"
+
+
 def test_only_the_disk_grows(api: Apis, mia: User, otto: User, disked: Guest) -> None:
     row = services.ask_resize(disked, Size(2, 2 * GIB, 20 * GIB), "", by=Asker(mia))
     told = api(otto).post(f"{row.pk}/approve/", disk_bytes=15 * GIB).json()
