@@ -6,6 +6,7 @@ const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const DECIMAL_STEPS = Array.from({ length: 14 }, (_, power) =>
   [1, 2, 5].map((digit) => digit * 10 ** power),
 ).flat();
+const DAY_S = 86400;
 const FONT = "11px system-ui, sans-serif";
 const bits = (number) => words.bits(number / 8);
 
@@ -84,9 +85,38 @@ function daily(name, label, digits = 1) {
       number === null
         ? "–"
         : number.toLocaleString("en", { maximumFractionDigits: digits }),
-    moment: (at) => at.toISOString().slice(0, 10),
+    moment: (at) => at.toISOString().slice(5, 10),
     steps: DECIMAL_STEPS,
     least: 1,
+    days: true,
+  };
+}
+
+/** The axis of a month: each bar stands in the middle of its day, which is one of UTC. */
+function days() {
+  return {
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+    scale: { range: (_, first, last) => [first - DAY_S / 2, last + DAY_S / 2] },
+    axis: {
+      size: 24,
+      space: 48,
+      incrs: [1, 2, 5, 10].map((count) => count * DAY_S),
+      values: [[DAY_S, "{MM}-{DD}", null, null, null, null, null, null, 1]],
+    },
+  };
+}
+
+/** The axis of hours, minutes and seconds. */
+function clock() {
+  return {
+    axis: {
+      space: 70,
+      values: [
+        [DAY_S, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
+        [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, null, null, null, null, 1],
+        [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1],
+      ],
+    },
   };
 }
 
@@ -108,7 +138,7 @@ function line({ label, area, dashed, bars, points = false }, say) {
     width: bars ? 0 : 1.5,
     dash: dashed ? [6, 4] : undefined,
     points: { show: points },
-    paths: bars ? uPlot.paths.bars({ size: [0.7], align: 1 }) : undefined,
+    paths: bars ? uPlot.paths.bars({ size: [0.7] }) : undefined,
     spanGaps: false,
     value: (_, number) => say(number),
   };
@@ -154,10 +184,15 @@ export function readable(plot, limits, say) {
   const grid = { stroke: colour("grid"), width: 1 };
   const limit = plot.limit?.(limits);
   const top = (most) => Math.max((limit ?? 0) * 1.04, most * 1.1, plot.least ?? 0);
+  const { axis, scale, ...times } = plot.days ? days() : clock();
   return {
+    ...times,
     legend: { show: false },
     cursor: { sync: { key: "charts" }, points: { size: 6 }, drag: { x: false } },
-    scales: { x: { time: true }, y: { range: (_, __, most) => [0, top(most ?? 0)] } },
+    scales: {
+      x: { time: true, ...scale },
+      y: { range: (_, __, most) => [0, top(most ?? 0)] },
+    },
     series: [{}, ...plot.series.map((series) => line(series, plot.say))],
     axes: [
       {
@@ -165,12 +200,7 @@ export function readable(plot, limits, say) {
         grid,
         ticks: { show: false },
         font: FONT,
-        space: 70,
-        values: [
-          [86400, "{YYYY}-{MM}-{DD}", null, null, null, null, null, null, 1],
-          [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, null, null, null, null, 1],
-          [1, "{HH}:{mm}:{ss}", null, null, null, null, null, null, 1],
-        ],
+        ...axis,
       },
       {
         stroke: ink,
