@@ -7,6 +7,7 @@ written at once, so that a thousand domains cost as many queries as one.
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,11 @@ from guests import columns, history, revisions
 from guests.columns import ACTIVE, Sighting
 from guests.json import guests_json
 from guests.models import Document, Guest, Happening, Twin
+from guests.queries import MOVE
 from hosts.columns import text
 from hosts.models import Host
 from kvmweb.live import news
+from kvmweb.operations.models import Operation
 from kvmweb.virt.types import DomainFacts, DomainState
 
 _SEEN = (
@@ -201,7 +204,8 @@ class Book:
         said = {
             "name": facts["name"],
             "state": state,
-            "moving": seen.moving,
+            "moving": seen.moving
+            or (state not in ACTIVE and row.pk in self._under_way),
             "facts": facts,
         }
         if twin.pk and all(getattr(twin, key) == value for key, value in said.items()):
@@ -213,6 +217,14 @@ class Book:
         self._twins[row.pk][host.pk] = twin
         self._kept.append(twin)
         self._told.add(row.pk)
+
+    @cached_property
+    def _under_way(self) -> set[UUID | None]:
+        """Which of them a move of ours takes along: it clears away what is left behind."""
+        rows = Operation.objects.filter(
+            guest__in=self._uuids, kind=MOVE, state__in=Operation.ACTIVE
+        )
+        return set(rows.values_list("guest", flat=True))
 
     def _drop_if_kept(self, row: Guest, host: Host) -> None:
         if twin := self._twins[row.pk].get(host.pk):

@@ -9,6 +9,8 @@ from guests.migration.aftermath import Where
 from guests.migration.journey import Journey
 from guests.migration.models import Move
 from guests.migration.monitor import Watched
+from guests.models import Guest
+from hosts.storage.appearing import until_row
 from kvmweb.errors import AppError, Cancelled, Conflict, HostTimeout
 from kvmweb.operations.queue import LeaseLost
 from kvmweb.virt import connection, migration, migration_luggage
@@ -18,6 +20,7 @@ _HINT = (
     "Its page shows where it is as soon as both hosts answer; what was left half done "
     "is then cleared away by itself."
 )
+_SEEN_S = 5.0
 # Verdicts that stand, though one host may still have something to be cleared away.
 _KNOWN = frozenset({Where.STAYED, Where.OFF, Where.GONE, Where.LOST})
 
@@ -108,8 +111,22 @@ def arrived(
     warnings = _warnings(journey)
     run.say(" ".join([sentence, *warnings]))
     records.end(journey, Move.Outcome.SUCCEEDED, run.sentence, measured)
+    _until_seen(journey)
     told = {"host": target.pk, "left": left, "warnings": warnings}
     return told | {"encrypted": journey.notes.encrypted, **measured.as_json()}
+
+
+def _until_seen(journey: Journey) -> None:
+    """Until the watchers have written that it is there and there alone; not for long."""
+    source, target = journey.source, journey.target
+    if not (source.watcher and target.watcher):
+        return
+    rows = Guest.objects.filter(pk=journey.guest, host=target)
+    alone = rows.exclude(twins__host=source)
+    try:
+        until_row(alone.first, within_s=_SEEN_S, say="")
+    except HostTimeout:
+        journey.run.log("Its hosts have not both been seen to say so yet.")
 
 
 def _warnings(journey: Journey) -> list[str]:

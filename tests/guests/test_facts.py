@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from guests import facts
 from guests.models import Document, Guest, Happening, Revision, Twin
+from guests.queries import MOVE
 from hosts.models import Host
 from kvmweb.operations.models import Operation
 from kvmweb.virt.types import AddressFacts, DomainState, Lost
@@ -235,6 +236,22 @@ def test_one_end_of_a_migration_is_no_conflict(kvm1: Host, kvm2: Host) -> None:
     facts.record_domain(kvm2, web, "resumed")
     facts.record_vanished(kvm1, web.uuid, "undefined")
     assert (only().host, only().state) == (kvm2, "running")
+
+
+def test_what_a_move_of_ours_leaves_behind_is_no_conflict_until_it_has_ended(
+    kvm1: Host, kvm2: Host
+) -> None:
+    web = domain("web", RUNNING)
+    facts.record_domain(kvm1, web, "")
+    move = Operation.objects.create(kind=MOVE, guest=web.uuid, state="running")
+    facts.record_domain(kvm2, web, "resumed")
+    left = replace(web, state=SHUTOFF, reason="migrated")
+    facts.record_domain(kvm1, left, "stopped")
+    assert only().host == kvm2
+    assert only().twins.get().moving
+    Operation.objects.filter(pk=move.pk).update(state="succeeded")
+    facts.record_domain(kvm1, left, "")
+    assert not only().twins.get().moving  # it stayed there: that is a conflict now
 
 
 def test_a_lost_host_makes_states_unknown_and_keeps_what_was_known(
