@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,22 +14,59 @@ from deploy import browser
 from deploy import lab as labs
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
-from deploy.product import PASSWORD, Product
+from deploy.product import PASSWORD, Product, free_port
 from tests.browser.paper import many_guests
+from tests.outside import directory, openid
+from tests.outside.openid import Provider
 from tests.waiting import until
 
 WAIT_MS = 30000
 expect.set_options(timeout=WAIT_MS)
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A provider and a directory that vouch for people, and the product told of them."""
+
+    provider: Provider
+    port: int
+    settings: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    """Both run; what the product that uses them is started with."""
+    port = free_port()
+    with (
+        openid.provider(f"http://127.0.0.1:{port}") as provider,
+        directory.directory(tmp_path_factory.mktemp("slapd")) as ldap,
+    ):
+        settings = {
+            "OIDC_ISSUER": provider.issuer,
+            "OIDC_CLIENT_ID": provider.client["client_id"],
+            "OIDC_CLIENT_SECRET": provider.client["client_secret"],
+            "OIDC_NAME": "our house",
+            "LDAP_URL": f"ldap://{directory.NEAR}:{ldap}",
+            "LDAP_BIND_DN": directory.READER,
+            "LDAP_BIND_PASSWORD": directory.READS,
+            "LDAP_USER_BASE": directory.PEOPLE,
+            "LDAP_GROUP_BASE": directory.GROUPS,
+            "GROUPS": "vm-admins=operator, web-team=project:web:operator",
+        }
+        named = {f"KVMWEB_{name}": value for name, value in settings.items()}
+        yield Outside(provider, port, named)
+
+
+@pytest.fixture(scope="session")
+def product(
+    tmp_path_factory: pytest.TempPathFactory, outside: Outside
+) -> Iterator[Product]:
     """Everything `make run` starts, with a host of libvirt's test driver."""
     paper = tmp_path_factory.mktemp("paper") / "node.xml"
     paper.write_text(many_guests())
     # Short: a Unix socket's path has 107 bytes.
     folder = Path("/tmp", f"kvmweb-browser-{os.getpid()}")
-    with Product(folder) as started:
+    with Product(folder, port=outside.port, **outside.settings) as started:
         add_host(started, name="paper", transport="test", socket_path=str(paper))
         yield started
 
@@ -65,7 +104,7 @@ def guest_of(product: Product, kvm: LabHost) -> Iterator[Callable[..., UUID]]:
     """Makes guests on the real host, known to the product; they go with the test."""
     made: list[str] = []
 
-    def make(name: str, **wishes: bool) -> UUID:
+    def make(name: str, **wishes: Any) -> UUID:
         uuid = kvm.define_demo(name, **wishes)
         made.append(name)
         until(lambda: product.call("GET", f"guests/{uuid}/").status == 200)
@@ -75,7 +114,7 @@ def guest_of(product: Product, kvm: LabHost) -> Iterator[Callable[..., UUID]]:
     for name in made:
         if "running" in kvm.virsh("domstate", "--domain", name):
             kvm.virsh("destroy", "--domain", name)
-        kvm.virsh("undefine", "--domain", name)
+        kvm.virsh("undefine", "--domain", name, "--snapshots-metadata")
 
 
 @pytest.fixture(scope="module")

@@ -1,168 +1,32 @@
 """Signing in by a directory: a real slapd, on an address that only we reach."""
 
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.test import Client
-from django.utils import timezone
 
 from kvmweb.accounts.models import AuditEntry, Member, Project, SignInFailure, User
 from kvmweb.accounts.outside import ldap
 from kvmweb.accounts.outside.models import ExternalIdentity
 from tests.conftest import PASSWORD
 from tests.kvmweb.accounts.conftest import name_of
-from tests.waiting import until
+from tests.outside import directory as outside
+from tests.outside.directory import FAR, NEAR, WORD
 
-THERE = "a word of the directory"
 WRONG = "The user name or the password is wrong."
-NEAR, FAR = "127.0.0.1", "127.0.0.2"  # the second counts as another machine
-CONF = """
-include /etc/ldap/schema/core.schema
-include /etc/ldap/schema/cosine.schema
-include /etc/ldap/schema/inetorgperson.schema
-modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {folder}/pid
-TLSCertificateFile {folder}/cert.pem
-TLSCertificateKeyFile {folder}/key.pem
-database mdb
-suffix "dc=example,dc=org"
-rootdn "cn=root,dc=example,dc=org"
-directory {folder}/db
-access to attrs=userPassword by anonymous auth by * none
-access to * by dn.exact="cn=reader,dc=example,dc=org" read by * none
-"""
-PEOPLE = """
-dn: dc=example,dc=org
-objectClass: domain
-dc: example
-
-dn: cn=reader,dc=example,dc=org
-objectClass: person
-cn: reader
-sn: reader
-userPassword: reading
-
-dn: ou=people,dc=example,dc=org
-objectClass: organizationalUnit
-ou: people
-
-dn: ou=groups,dc=example,dc=org
-objectClass: organizationalUnit
-ou: groups
-
-dn: uid=lena,ou=people,dc=example,dc=org
-objectClass: inetOrgPerson
-uid: lena
-cn: Lena
-sn: L
-mail: lena@example.org
-userPassword: {there}
-
-dn: uid=anna,ou=people,dc=example,dc=org
-objectClass: inetOrgPerson
-uid: anna
-cn: Another Anna
-sn: A
-userPassword: {there}
-
-dn: cn=vm-admins,ou=groups,dc=example,dc=org
-objectClass: groupOfNames
-cn: vm-admins
-member: uid=lena,ou=people,dc=example,dc=org
-
-dn: cn=web-team,ou=groups,dc=example,dc=org
-objectClass: groupOfNames
-cn: web-team
-member: uid=lena,ou=people,dc=example,dc=org
-"""
-
-
-def _certificate(folder: Path) -> None:
-    """A certificate for the second address, which signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, FAR)])
-    now = timezone.now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(FAR))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            pem,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("", 0))
-        return int(taken.getsockname()[1])
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection((NEAR, port), 1).close()
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")
 def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
     """A directory with a few people; its folder and port."""
-    program = shutil.which("slapd", path="/usr/sbin:/usr/bin")
-    assert program, "Debian's slapd is not installed: see deploy/packages.py."
     folder = tmp_path_factory.mktemp("slapd")
-    (folder / "db").mkdir()
-    _certificate(folder)
-    conf = folder / "slapd.conf"
-    conf.write_text(CONF.format(folder=folder))
-    people = PEOPLE.format(there=THERE).encode()
-    subprocess.run(
-        ["/usr/sbin/slapadd", "-f", str(conf)],
-        input=people,
-        check=True,
-        capture_output=True,
-    )
-    port = _free_port()
-    listens = f"ldap://{NEAR}:{port} ldap://{FAR}:{port}"
-    process = subprocess.Popen(
-        [program, "-d", "0", "-f", str(conf), "-h", listens],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    until(lambda: _answers(port), 20, why="slapd does not answer.")
-    yield folder, port
-    process.terminate()
-    process.wait(10)
+    with outside.directory(folder) as port:
+        yield folder, port
 
 
 @pytest.fixture
@@ -170,10 +34,10 @@ def directory(slapd: tuple[Path, int], settings: Any, db: None) -> int:
     """The product set up to use it; the port."""
     settings.LDAP_URL = f"ldap://{NEAR}:{slapd[1]}"
     settings.LDAP_CA_FILE = str(slapd[0] / "cert.pem")
-    settings.LDAP_BIND_DN = "cn=reader,dc=example,dc=org"
-    settings.LDAP_BIND_PASSWORD = "reading"
-    settings.LDAP_USER_BASE = "ou=people,dc=example,dc=org"
-    settings.LDAP_GROUP_BASE = "ou=groups,dc=example,dc=org"
+    settings.LDAP_BIND_DN = outside.READER
+    settings.LDAP_BIND_PASSWORD = outside.READS
+    settings.LDAP_USER_BASE = outside.PEOPLE
+    settings.LDAP_GROUP_BASE = outside.GROUPS
     settings.GROUPS = "vm-admins=operator, web-team=project:web:viewer"
     return slapd[1]
 
@@ -188,7 +52,7 @@ def test_somebody_of_the_directory_is_let_in_with_what_their_groups_give(
     directory: int,
 ) -> None:
     project = Project.objects.create(name="web")
-    client, answer = _sign_in("Lena", THERE)
+    client, answer = _sign_in("Lena", WORD)
     assert (answer.status_code, answer["Location"]) == (302, "/")
     me = client.get("/api/v1/me/").json()
     assert (me["username"], me["name"], me["email"], me["role"]) == (
@@ -198,7 +62,7 @@ def test_somebody_of_the_directory_is_let_in_with_what_their_groups_give(
         "operator",
     )
     assert Member.objects.get(project=project).role == "viewer"
-    again, _ = _sign_in("lena", THERE)
+    again, _ = _sign_in("lena", WORD)
     assert name_of(again) == "lena"
     assert User.objects.count() == 1
     subject = ExternalIdentity.objects.get().subject
@@ -207,6 +71,7 @@ def test_somebody_of_the_directory_is_let_in_with_what_their_groups_give(
     assert how[0].details == {"how": "ldap"}
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_a_wrong_password_and_an_unknown_name_read_the_same_and_are_counted(
     directory: int,
 ) -> None:
@@ -217,7 +82,7 @@ def test_a_wrong_password_and_an_unknown_name_read_the_same_and_are_counted(
     assert SignInFailure.objects.count() == 2
     for _ in range(5):
         _sign_in("lena", "guess guess")
-    assert _sign_in("lena", THERE)[1].status_code == 429
+    assert _sign_in("lena", WORD)[1].status_code == 429
 
 
 def test_an_empty_password_binds_nobody(directory: int) -> None:
@@ -231,8 +96,8 @@ def test_an_empty_password_binds_nobody(directory: int) -> None:
     ["*", "len*", "lena)(uid=*", "*)(|(uid=lena", "lena)", "(", "\\2a", "lena\\00"],
 )
 def test_what_is_typed_is_a_name_and_never_a_filter(directory: int, typed: str) -> None:
-    assert ldap.person(typed, THERE) is None
-    client, answer = _sign_in(typed, THERE)
+    assert ldap.person(typed, WORD) is None
+    client, answer = _sign_in(typed, WORD)
     assert answer.status_code == 422
     assert name_of(client) == ""
 
@@ -240,14 +105,14 @@ def test_what_is_typed_is_a_name_and_never_a_filter(directory: int, typed: str) 
 def test_nobody_becomes_somebody_here_by_having_their_name_there(
     directory: int, admin: User
 ) -> None:
-    client, answer = _sign_in("anna", THERE)
+    client, answer = _sign_in("anna", WORD)
     assert answer.status_code == 422
     assert name_of(client) == ""
     client, _ = _sign_in("anna", PASSWORD)
     assert name_of(client) == "anna"
     admin.set_unusable_password()
     admin.save()
-    client, answer = _sign_in("anna", THERE)
+    client, answer = _sign_in("anna", WORD)
     assert answer.status_code == 422
     assert name_of(client) == ""
 
@@ -260,27 +125,27 @@ def test_a_password_of_ours_is_never_shown_to_the_directory(
     _sign_in("uwe", "guess guess")
     _sign_in("uwe", PASSWORD)
     assert asked == []
-    _sign_in("lena", THERE)
-    assert asked == [("lena", THERE)]
+    _sign_in("lena", WORD)
+    assert asked == [("lena", WORD)]
 
 
 def test_the_disabled_stay_out(directory: int) -> None:
-    _sign_in("lena", THERE)
+    _sign_in("lena", WORD)
     User.objects.update(is_active=False)
-    client, answer = _sign_in("lena", THERE)
+    client, answer = _sign_in("lena", WORD)
     assert answer.status_code == 422
     assert name_of(client) == ""
 
 
 def test_they_confirm_with_the_password_they_have(directory: int) -> None:
-    client, _ = _sign_in("lena", THERE)
+    client, _ = _sign_in("lena", WORD)
     kept = client.session
     kept["confirmed_at"] = 0
     kept.save()
     page = {"next": "/account/second/app/"}
     wrong = client.post("/account/confirm/", {"password": "guess guess", **page})
     assert wrong.status_code == 422
-    right = client.post("/account/confirm/", {"password": THERE, **page})
+    right = client.post("/account/confirm/", {"password": WORD, **page})
     assert right["Location"] == page["next"]
     assert client.get(page["next"]).status_code == 200
 
@@ -289,7 +154,7 @@ def test_the_second_factor_is_demanded_of_them_too(
     directory: int, settings: Any
 ) -> None:
     settings.SECOND_FACTOR = "all"
-    client, answer = _sign_in("lena", THERE)
+    client, answer = _sign_in("lena", WORD)
     assert answer["Location"] == "/login/second/"
     assert name_of(client) == ""
 
@@ -298,10 +163,10 @@ def test_on_another_machine_it_is_asked_by_tls_and_only_the_right_one(
     directory: int, settings: Any
 ) -> None:
     settings.LDAP_URL = f"ldap://{FAR}:{directory}"
-    client, _ = _sign_in("lena", THERE)
+    client, _ = _sign_in("lena", WORD)
     assert name_of(client) == "lena"
     settings.LDAP_CA_FILE = ""  # nobody vouches for it any more
-    client, answer = _sign_in("lena", THERE)
+    client, answer = _sign_in("lena", WORD)
     assert answer.status_code == 503
     assert "does not answer as it should" in answer.content.decode()
     assert name_of(client) == ""
@@ -324,11 +189,11 @@ def test_a_machine_without_tls_never_sees_a_password(settings: Any, db: None) ->
         settings.LDAP_URL = f"ldap://{FAR}:{plain.getsockname()[1]}"
         settings.LDAP_USER_BASE = "dc=example"
         settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD = "cn=reader", "reading"
-        _, answer = _sign_in("lena", THERE)
+        _, answer = _sign_in("lena", WORD)
         listener.join(5)
     assert answer.status_code == 503
     assert heard
-    for word in (b"reading", THERE.encode(), b"lena"):
+    for word in (b"reading", WORD.encode(), b"lena"):
         assert word not in heard
 
 
@@ -342,7 +207,7 @@ def test_a_directory_that_hangs_costs_seconds_and_our_own_people_none(
         settings.LDAP_URL = f"ldap://{NEAR}:{deaf.getsockname()[1]}"
         settings.LDAP_USER_BASE = "dc=example"
         began = time.monotonic()
-        _, answer = _sign_in("lena", THERE)
+        _, answer = _sign_in("lena", WORD)
         assert time.monotonic() - began < 4
         assert answer.status_code == 503
         client, _ = _sign_in("uwe", PASSWORD)

@@ -93,6 +93,7 @@ def test_a_code_is_good_once_and_so_is_one_seen_over_the_shoulder(
     assert answers == [302, 422]
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_guessing_codes_is_slow_and_the_password_does_not_make_it_quick(
     secured: tuple[str, list[str]],
 ) -> None:

@@ -264,6 +264,7 @@ def test_the_disabled_and_those_without_a_password_get_no_letter(
     assert postbox.mails == []
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_nobody_is_flooded_with_letters(uwe: User, postbox: Postbox) -> None:
     def ask(number: int, email: str = "uwe@example.org") -> Any:
         address = f"192.0.2.{number}"

@@ -10,7 +10,8 @@ from kvmweb.accounts.models import AuditEntry, Member, Project, User
 from kvmweb.accounts.outside.models import ExternalIdentity
 from kvmweb.accounts.second import codes
 from tests.conftest import PASSWORD
-from tests.kvmweb.accounts.conftest import OURS, Provider, arrive, name_of
+from tests.kvmweb.accounts.conftest import arrive, name_of
+from tests.outside.openid import BACK, Provider
 
 
 def test_somebody_new_is_let_in_as_a_plain_user_and_is_the_same_next_time(
@@ -36,7 +37,7 @@ def test_the_question_is_asked_with_pkce_state_and_nonce(provider: Provider) -> 
     gone = client.get("/login/oidc/")
     asked = parse_qs(urlsplit(gone["Location"]).query)
     assert asked["code_challenge_method"] == ["S256"]
-    assert asked["redirect_uri"] == [OURS]
+    assert asked["redirect_uri"] == [f"http://testserver{BACK}"]
     assert min(len(asked[it][0]) for it in ("state", "nonce", "code_challenge")) > 30
     cookie = client.cookies["kvmweb_journey"]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")

@@ -13,7 +13,8 @@ from django.test import Client
 from kvmweb import vault
 from kvmweb.accounts.models import AuditEntry, User
 from kvmweb.accounts.outside import oidc
-from tests.kvmweb.accounts.conftest import BACK, Provider, arrive, name_of
+from tests.kvmweb.accounts.conftest import arrive, name_of
+from tests.outside.openid import BACK, Provider
 
 Trick = Callable[[Client, Provider, str], Any]
 

@@ -210,6 +210,7 @@ def test_what_is_no_answer_is_refused_in_words(stick: Stick, sent: str) -> None:
     assert "did not answer as it should" in answer.content.decode()
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_guessing_is_slow_here_too(stick: Stick) -> None:
     client = _password()
     sent = {"credential": "{}"}

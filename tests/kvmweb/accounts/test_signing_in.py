@@ -58,6 +58,7 @@ def test_it_keeps_out_the_disabled_in_the_same_words(disabled: User) -> None:
     assert WRONG in answer.content.decode()
 
 
+@pytest.mark.usefixtures("no_time_passes")
 @pytest.mark.parametrize("name", ["uwe", "nobody"])
 def test_it_makes_guessers_wait_ever_longer(user: User, name: str) -> None:
     for _ in range(5):
@@ -74,6 +75,7 @@ def test_it_makes_guessers_wait_ever_longer(user: User, name: str) -> None:
     assert _sign_in(Client(), "uwe", PASSWORD).status_code == 302
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_it_makes_an_address_wait_that_tries_many_names(user: User) -> None:
     for number in range(20):
         SignInFailure.objects.create(username=f"n{number}", address="127.0.0.1")
@@ -82,6 +84,7 @@ def test_it_makes_an_address_wait_that_tries_many_names(user: User) -> None:
     assert elsewhere.status_code == 302
 
 
+@pytest.mark.usefixtures("no_time_passes")
 def test_it_counts_a_whole_network_of_ipv6_as_one(user: User) -> None:
     for number in range(20):
         SignInFailure.objects.create(username=f"n{number}", address="2001:db8:1:2::")
