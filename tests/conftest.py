@@ -20,9 +20,10 @@ from tests.waiting import until
 # What shares a lab or a product is done by one process, one after the other; the
 # longest begin first. Everything else goes file by file to whoever is free.
 _TOGETHER = (
-    "lab/",
-    "browser/",
     "lab/migration/",
+    "browser/",
+    "lab/",
+    "lab/whole/",
     "lab/faults/",
     "test_on_postgresql.py",
     "lab/creation/",

@@ -28,12 +28,11 @@ def state(product: Product, uuid: UUID | str) -> str:
     return str(guest(product, uuid).get("state", ""))
 
 
-def seen(product: Product, uuid: UUID | str, wanted: str, seconds: float = 60) -> float:
-    """Seconds until the guest is shown in this state."""
-    return until(
+def seen(product: Product, uuid: UUID | str, wanted: str, seconds: float = 60) -> None:
+    """Wait until the guest is shown in this state."""
+    until(
         lambda: state(product, uuid) == wanted,
         seconds,
-        pause=0.02,
         why=f"{uuid} is not shown as {wanted} within {seconds:g} s.",
     )
 

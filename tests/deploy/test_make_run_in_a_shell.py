@@ -18,8 +18,14 @@ _UP_S = 90
 _END_S = 45  # five are promised to a person; a busy machine gets more
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Only the first of them is a first run."""
+    return tmp_path_factory.mktemp("run") / "var"
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., tuple[Run, int]]]:
+def run(tmp_path: Path, data_dir: Path) -> Iterator[Callable[..., tuple[Run, int]]]:
     """Starts `make` as a shell would, with SIGINT ignored or not."""
     started: list[Run] = []
     makefile = tmp_path / "Makefile"
@@ -33,7 +39,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., tuple[Run, int]]]:
             ["sh", "-c", f"{deafness}exec make -f {makefile} run"],
             env=os.environ
             | {
-                "KVMWEB_DATA_DIR": str(tmp_path / "var"),
+                "KVMWEB_DATA_DIR": str(data_dir),
                 "KVMWEB_PORT": str(port),
                 "KVMWEB_LOCAL_HOST": "off",
             },

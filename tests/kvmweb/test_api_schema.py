@@ -65,7 +65,7 @@ def operations(
     Guest.objects.create(uuid=GUEST, name="g1", state="running", host=host)
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", WSGIHandler())
     found = [each.ok() for each in schema.get_all_operations()]
-    # Contents stream past Django, so there are none here: tests/lab/test_volumes.py.
+    # Contents stream past Django, so there are none here: tests/lab/whole/test_volumes.py.
     return [each for each in found if not each.path.endswith("/content/")]
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,8 @@ from deploy.lab_host import LabHost
 from hosts.models import Host
 from kvmweb.virt import connection
 from tests.lab import seeing
+from tests.lab.mock_agent import MockAgent, define
+from tests.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +53,22 @@ def no_warm_children(redis_server: str) -> Iterator[None]:
 def debian_image() -> Path:
     """A small real Debian as qcow2; made once for a machine, which takes two minutes."""
     return debian.build()
+
+
+@pytest.fixture(scope="module")
+def mock(lab: Lab) -> Iterator[MockAgent]:
+    """The words of a guest's agent on the first host."""
+    played = MockAgent(lab.hosts[0].root / "agent.sock")
+    yield played
+    played.close()
+
+
+@pytest.fixture(scope="module")
+def mocked(lab: Lab, mock: MockAgent) -> Iterator[UUID]:
+    """A guest with that agent, once libvirt listens to it."""
+    kvm = lab.hosts[0]
+    uuid = UUID(define(kvm, "mocked", mock))
+    until(lambda: "state='connected'" in kvm.virsh("dumpxml", str(uuid)), 30)
+    yield uuid
+    kvm.virsh("destroy", str(uuid))
+    kvm.virsh("undefine", str(uuid))

@@ -9,6 +9,7 @@ import html
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,48 @@ from typing import Any
 from deploy import demo, places
 from deploy.lab_host import LabHost
 
+NS = 10**9
 Answer = Callable[[dict[str, Any]], Any]
 HOLD = (
     "B=/bin/busybox; $B mount -t devtmpfs dev /dev; cd /modules; "
     "while read -r m; do $B insmod $m; done < order; "
     "exec $B cat /dev/vport*"
 )
+
+
+def now_ns(_asked: dict[str, Any]) -> int:
+    """A clock that is a minute early."""
+    return time.time_ns() + 60 * NS
+
+
+TRUE = {
+    "guest-get-host-name": {"host-name": "web"},
+    "guest-get-osinfo": {
+        "id": "debian",
+        "pretty-name": "Debian 12",
+        "version-id": "12",
+        "kernel-release": "6.1",
+        "machine": "x86_64",
+    },
+    "guest-get-timezone": {"zone": "CET", "offset": 3600},
+    "guest-get-users": [{"user": "root", "login-time": 1700000000.5}],
+    "guest-get-fsinfo": [
+        {
+            "name": "vda1",
+            "mountpoint": "/",
+            "type": "ext4",
+            "used-bytes": 250,
+            "total-bytes": 1000,
+            "disk": [],
+        }
+    ],
+    "guest-get-time": now_ns,
+    "guest-set-time": {},
+    "guest-set-user-password": {},
+    "guest-ssh-add-authorized-keys": {},
+    "guest-fsfreeze-freeze": 2,
+    "guest-fsfreeze-thaw": 2,
+}
 
 
 class MockAgent:

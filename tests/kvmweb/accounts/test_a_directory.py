@@ -18,6 +18,7 @@ from tests.kvmweb.accounts.conftest import name_of
 from tests.outside import directory as outside
 from tests.outside.directory import FAR, NEAR, WORD
 
+pytestmark = pytest.mark.one_database  # it is about the directory
 WRONG = "The user name or the password is wrong."
 
 

@@ -16,6 +16,7 @@ from kvmweb.accounts.outside import oidc
 from tests.kvmweb.accounts.conftest import arrive, name_of
 from tests.outside.openid import BACK, Provider
 
+pytestmark = pytest.mark.one_database  # it is about the provider
 Trick = Callable[[Client, Provider, str], Any]
 
 

@@ -85,7 +85,7 @@ class Watched(threading.Thread):
         self._ask = lambda: [ask.volume(product, home, name) for name in names]
 
     def run(self) -> None:
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.3):
             with suppress(OSError):
                 found = [each for each in self._ask() if each.get("state") == "ready"]
                 self.ready += [each["name"] for each in found]

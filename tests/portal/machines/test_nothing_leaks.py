@@ -187,6 +187,7 @@ def _plain(text: str, ids: dict[str, Any]) -> str:
     return re.sub(r'csrfmiddlewaretoken" value="\w+"|data-at="[^"]*"', "", text)
 
 
+@pytest.mark.one_database
 def test_every_door_is_shut_and_foreign_and_invented_ids_answer_alike(
     browser: Client, stranger: User, secrets: dict[str, Any]
 ) -> None:
@@ -210,6 +211,7 @@ def test_every_door_is_shut_and_foreign_and_invented_ids_answer_alike(
     assert tried > 60
 
 
+@pytest.mark.one_database
 def test_no_search_and_no_filter_finds_it(
     browser: Client, secrets: dict[str, Any], host: Host
 ) -> None:
@@ -273,6 +275,7 @@ def _hears_nothing(
         assert hear(word, about) is None, (kind, word)
 
 
+@pytest.mark.one_database
 def test_who_is_in_the_project_reads_no_host(
     secrets: dict[str, Any], user: User, host: Host
 ) -> None:

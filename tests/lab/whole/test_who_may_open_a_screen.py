@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
 
 from deploy.product import PASSWORD, Product
-from tests.lab.console.screens import Browser, need_refused, socket_to, ticket_for
+from tests.lab.whole.screens import Browser, need_refused, socket_to, ticket_for
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
@@ -32,8 +32,10 @@ def _read_until(client: ClientConnection, until_then: float) -> None:
         client.recv(max(0, until_then - time.monotonic()))
 
 
-def test_a_ticket_opens_one_screen_however_many_try(shown: Product, near: UUID) -> None:
-    url = ticket_for(shown, near)["websocket_url"]
+def test_a_ticket_opens_one_screen_however_many_try(
+    product: Product, near: UUID
+) -> None:
+    url = ticket_for(product, near)["websocket_url"]
 
     def opened(_: int) -> bool:
         try:
@@ -50,34 +52,34 @@ def test_a_ticket_opens_one_screen_however_many_try(shown: Product, near: UUID) 
 
 
 def test_another_site_another_person_or_nobody_cannot_use_it(
-    shown: Product, near: UUID
+    product: Product, near: UUID
 ) -> None:
-    anna = Browser(shown, "admin", PASSWORD)
-    shown.call(
+    anna = Browser(product, "admin", PASSWORD)
+    product.call(
         "POST",
         "users/",
         {"username": "mallory", "role": "admin", "password": "another-long-word"},
     )
-    mallory = Browser(shown, "mallory", "another-long-word")
+    mallory = Browser(product, "mallory", "another-long-word")
     url = anna.ticket(near)
     need_refused(url)
     need_refused(url, additional_headers=mallory.headers)
     evil = Origin("https://evil.example")
     need_refused(url, additional_headers=anna.headers, origin=evil)
-    own = Origin(shown.url)
+    own = Origin(product.url)
     with socket_to(url, additional_headers=anna.headers, origin=own) as screen:
         assert screen.recv(5) == b"RFB 003.008\n"
     # A ticket asked for with a token is for programs; a stranger's cookie spoils it.
-    by_token = ticket_for(shown, near)["websocket_url"]
+    by_token = ticket_for(product, near)["websocket_url"]
     need_refused(by_token, additional_headers=mallory.headers)
 
 
 def test_a_ticket_ends_with_the_session_and_after_31_seconds(
-    shown: Product, near: UUID
+    product: Product, near: UUID
 ) -> None:
-    anna = Browser(shown, "admin", PASSWORD)
+    anna = Browser(product, "admin", PASSWORD)
     url, headers = anna.ticket(near), anna.headers
-    old = ticket_for(shown, near)["websocket_url"]
+    old = ticket_for(product, near)["websocket_url"]
     begun = time.monotonic()
     anna.post("/logout/")
     need_refused(url, additional_headers=headers)
@@ -87,26 +89,26 @@ def test_a_ticket_ends_with_the_session_and_after_31_seconds(
 
 @pytest.mark.parametrize("by", ["disabling", "signing out", "revoking"])
 def test_a_right_taken_away_ends_the_screen(
-    shown: Product, near: UUID, by: str
+    product: Product, near: UUID, by: str
 ) -> None:
     name = f"bob-{by[:3]}"
     person = {"username": name, "role": "operator", "password": "another-long-word"}
-    bob = shown.call("POST", "users/", person).body
-    browser = Browser(shown, name, person["password"])
+    bob = product.call("POST", "users/", person).body
+    browser = Browser(product, name, person["password"])
     headers = browser.headers
     if by == "revoking":
-        token = shown.manage("create_token", name)
-        said = shown.call("POST", f"guests/{near}/console/", {}, token=token)
+        token = product.manage("create_token", name)
+        said = product.call("POST", f"guests/{near}/console/", {}, token=token)
         url, headers = said.body["websocket_url"], {}
     else:
         url = browser.ticket(near)
 
     def revoke() -> None:
-        mine = shown.call("GET", "tokens/", token=token).body["items"]
-        shown.call("DELETE", f"tokens/{mine[0]['id']}/", token=token)
+        mine = product.call("GET", "tokens/", token=token).body["items"]
+        product.call("DELETE", f"tokens/{mine[0]['id']}/", token=token)
 
     take: dict[str, Callable[[], object]] = {
-        "disabling": lambda: shown.call(
+        "disabling": lambda: product.call(
             "PATCH", f"users/{bob['id']}/", {"is_active": False}
         ),
         "signing out": lambda: browser.post("/logout/"),
@@ -119,23 +121,23 @@ def test_a_right_taken_away_ends_the_screen(
 
 
 def test_what_happened_is_on_record_and_no_secret_is(
-    shown: Product, near: UUID
+    product: Product, near: UUID
 ) -> None:
-    ticket = ticket_for(shown, near)
+    ticket = ticket_for(product, near)
     text = urllib.parse.urlsplit(ticket["websocket_url"]).query.split("=")[1]
     with socket_to(ticket["websocket_url"]) as screen:
         screen.recv(5)
     need_refused(ticket["websocket_url"])
 
     def outcomes() -> list[str]:
-        rows = shown.call("GET", "audit/?limit=50").body["items"]
+        rows = product.call("GET", "audit/?limit=50").body["items"]
         return [each["outcome"] for each in rows if each["action"] == "guest.console"]
 
     until(lambda: {"opened", "closed", "refused"} <= set(outcomes()), 5)
-    logs = shown.log_tail() + "".join(
-        path.read_text(errors="replace") for path in shown.directory.glob("**/*.log")
+    logs = product.log_tail() + "".join(
+        path.read_text(errors="replace") for path in product.directory.glob("**/*.log")
     )
     assert text not in logs
-    rows = (shown.directory / "kvmweb.sqlite3").read_bytes()
-    rows += (shown.directory / "kvmweb.sqlite3-wal").read_bytes()
+    rows = (product.directory / "kvmweb.sqlite3").read_bytes()
+    rows += (product.directory / "kvmweb.sqlite3-wal").read_bytes()
     assert text.encode() not in rows

@@ -23,7 +23,7 @@ class Pixels(Screen):
     """A screen whose pictures can be told apart, and that can type."""
 
     def picture(self) -> str:
-        """What is shown, as a digest."""
+        """What is product, as a digest."""
         self._pixels = hashlib.sha256()
         self.update()
         return self._pixels.hexdigest()

@@ -1,50 +1,35 @@
 """Networks that people make are there for real, and go only when nobody needs them."""
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
-from tests.scene import ended, guest, seen, states_of_hosts
+from tests.lab.volumes import host_id
+from tests.scene import ended, guest, seen
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 MAC = "52:54:00:77:00:01"
 
 
-@pytest.fixture(scope="module")
-def product(lab: Lab) -> Iterator[Product]:
-    """The whole product with the second lab host."""
-    host = lab.hosts[1]
-    with Product(Path("/tmp", f"kvmweb-networks-{os.getpid()}")) as started:
-        body = {"name": host.name, "transport": "tcp", "address": host.address}
-        said = started.call("POST", "hosts/", body | {"virt_type": "qemu"})
-        assert said.status == 201, said.body
-        until(lambda: set(states_of_hosts(started).values()) == {"up"})
-        yield started
-
-
-@pytest.fixture
-def kvm(lab: Lab, product: Product) -> Iterator[LabHost]:
-    """Its host, without the guests and networks of a test afterwards."""
-    host = lab.hosts[1]
-    yield host
-    for name in host.virsh("list", "--all", "--name").split():
-        if host.virsh("domstate", name) != "shut off":
-            host.virsh("destroy", name)
-        host.virsh("undefine", name)
-    for name in host.virsh("net-list", "--all", "--name").split():
+@pytest.fixture(autouse=True)
+def _cleared(kvm: LabHost) -> Iterator[None]:
+    """Without the guests and networks of a test afterwards."""
+    yield
+    for name in kvm.virsh("list", "--all", "--name").split():
+        if kvm.virsh("domstate", name) != "shut off":
+            kvm.virsh("destroy", name)
+        kvm.virsh("undefine", name)
+    for name in kvm.virsh("net-list", "--all", "--name").split():
         if name != "default":
-            if "yes" in re.findall(r"Active: +(\w+)", host.virsh("net-info", name)):
-                host.virsh("net-destroy", name)
-            if name in host.virsh("net-list", "--all", "--name").split():
-                host.virsh("net-undefine", name)
+            if "yes" in re.findall(r"Active: +(\w+)", kvm.virsh("net-info", name)):
+                kvm.virsh("net-destroy", name)
+            if name in kvm.virsh("net-list", "--all", "--name").split():
+                kvm.virsh("net-undefine", name)
 
 
 def done(product: Product, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -61,15 +46,10 @@ def tried(product: Product, method: str, path: str, body: Any = None) -> dict[st
     return ended(product, said.body["id"])
 
 
-def host_id(product: Product) -> int:
-    """The host's id."""
-    return int(product.call("GET", "hosts/").body["items"][0]["id"])
-
-
-def made(product: Product, **about: Any) -> int:
+def made(product: Product, kvm: LabHost, **about: Any) -> int:
     """A network's id, once it is up."""
     body = {"name": "lab1", "mode": "nat", "cidr": "10.211.0.0/24"} | about
-    path = f"hosts/{host_id(product)}/networks/"
+    path = f"hosts/{host_id(product, kvm.name)}/networks/"
     return int(done(product, "POST", path, body)["result"]["network"])
 
 
@@ -94,7 +74,7 @@ def gone(product: Product, kvm: LabHost, uuid: str) -> None:
 def test_a_guest_gets_the_address_that_was_fixed_for_it(
     product: Product, kvm: LabHost
 ) -> None:
-    network = made(product, dhcp={"start": "10.211.0.10", "end": "10.211.0.20"})
+    network = made(product, kvm, dhcp={"start": "10.211.0.10", "end": "10.211.0.20"})
     row = product.call("GET", f"networks/{network}/").body
     assert (row["active"], row["autostart"], row["gateway"]) == (
         True,
@@ -132,7 +112,7 @@ def test_a_guest_gets_the_address_that_was_fixed_for_it(
 def test_a_range_changes_at_once_and_the_rest_at_the_next_start(
     product: Product, kvm: LabHost
 ) -> None:
-    network = made(product, name="lab2", cidr="10.212.0.0/24")
+    network = made(product, kvm, name="lab2", cidr="10.212.0.0/24")
     path = f"networks/{network}/"
     narrow = {"dhcp": {"start": "10.212.0.50", "end": "10.212.0.60"}}
     assert done(product, "PATCH", path, narrow)["result"]["in_force"]
@@ -156,14 +136,14 @@ def test_every_mode_is_made_and_what_cannot_come_up_leaves_nothing(
     product: Product, kvm: LabHost
 ) -> None:
     kvm.run("ip", "link", "add", "br7", "type", "bridge")
-    path = f"hosts/{host_id(product)}/"
+    path = f"hosts/{host_id(product, kvm.name)}/"
     for number, mode in enumerate(("route", "open", "isolated"), start=21):
         about = {"name": mode, "mode": mode, "cidr": f"10.2{number}.0.0/24"}
-        network = made(product, **about)
+        network = made(product, kvm, **about)
         row = product.call("GET", f"networks/{network}/").body
         assert (row["mode"], row["active"], row["dhcp"]) == (mode, True, True)
     on_bridge = {"name": "lan", "mode": "bridge", "bridge": "br7", "cidr": ""}
-    lan = product.call("GET", f"networks/{made(product, **on_bridge)}/").body
+    lan = product.call("GET", f"networks/{made(product, kvm, **on_bridge)}/").body
     assert (lan["mode"], lan["bridge"], lan["dhcp"]) == ("bridge", "br7", False)
     for about, words in (
         ({"vlan": 7}, "plain Linux"),
@@ -181,7 +161,7 @@ def test_every_mode_is_made_and_what_cannot_come_up_leaves_nothing(
 
 
 def test_what_a_host_can_do_is_known(product: Product, kvm: LabHost) -> None:
-    path = f"hosts/{host_id(product)}/"
+    path = f"hosts/{host_id(product, kvm.name)}/"
     address = f"{path}capabilities/"
     until(lambda: product.call("GET", address).body["virt_type"] == "qemu", 30)
     known = product.call("GET", address).body

@@ -1,6 +1,7 @@
 """A person looks at a guest's screen: through the whole product, at real QEMUs."""
 
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -8,33 +9,35 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.rfb import Screen
 from deploy.lab import Lab
+from deploy.lab_host import LabHost
 from deploy.product import Product
-from tests.lab.console.screens import Pixels, pixels_of, socket_to, ticket_for
-from tests.scene import ask, ended, seen, states_of_hosts
+from tests.lab.volumes import host_id
+from tests.lab.whole.screens import Pixels, pixels_of, socket_to, ticket_for
+from tests.scene import ask, ended, seen
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 
 
 def test_it_shows_the_screen_of_a_guest_on_this_machine(
-    shown: Product, near: UUID
+    product: Product, near: UUID
 ) -> None:
-    with pixels_of(shown, near) as screen:
+    with pixels_of(product, near) as screen:
         until(lambda: len({screen.picture() for _ in range(2)}) > 0, 5)
         first = screen.picture()
         screen.type("echo hello\r")
         until(lambda: screen.picture() != first, 20)
 
 
-def test_who_only_looks_cannot_type(shown: Product, near: UUID) -> None:
-    with pixels_of(shown, near, view_only=True) as looking:
+def test_who_only_looks_cannot_type(product: Product, near: UUID) -> None:
+    with pixels_of(product, near, view_only=True) as looking:
         until(lambda: _still(looking), 60)
         before = looking.picture()
         looking.type("zzzzzzzz")
         time.sleep(1.5)  # nothing is expected to happen in it
         # The cursor blinks: both of its pictures count as the same.
         assert looking.picture() in {before, _other(looking, before)}
-        with pixels_of(shown, near) as using:
+        with pixels_of(product, near) as using:
             using.type("zzzzzzzz")
             known = {before, _other(looking, before)}
             until(lambda: looking.picture() not in known, 10)
@@ -59,41 +62,54 @@ def _after(screen: Pixels, seconds: float) -> str:
 
 
 def test_a_remote_screen_opens_with_the_password_of_the_ticket_only(
-    shown: Product, far: UUID
+    product: Product, far: UUID
 ) -> None:
-    ticket = ticket_for(shown, far)
+    ticket = ticket_for(product, far)
     with Screen(ticket["websocket_url"], ticket["password"]) as screen:
         assert screen.update() > 0
     with pytest.raises(PermissionError):
-        Screen(ticket_for(shown, far)["websocket_url"], "unknown")
+        Screen(ticket_for(product, far)["websocket_url"], "unknown")
 
 
-def test_a_screen_is_reached_through_ssh_too(
-    shown: Product, far: UUID, lab: Lab
-) -> None:
+@pytest.fixture
+def by_ssh(product: Product, lab: Lab) -> Iterator[None]:
+    """The second host is reached by ssh for a while."""
     host = lab.hosts[1]
-    (row,) = [
-        each
-        for each in shown.call("GET", "hosts/").body["items"]
-        if each["name"] == "far"
-    ]
     assert lab.ssh_key
-    by_ssh = {
+    way = {
         "transport": "ssh",
         "username": "root",
         "ssh_private_key": lab.ssh_key.private,
         "ssh_host_key": host.ssh_host_key,
     }
-    changed = shown.call("PATCH", f"hosts/{row['id']}/", by_ssh)
+    _reach(product, host, way)
+    yield
+    _reach(product, host, {"transport": "tcp", "username": ""})
+
+
+def _reach(product: Product, host: LabHost, way: dict[str, str]) -> None:
+    """The host is up again by another way."""
+    path = f"hosts/{host_id(product, host.name)}/"
+    before = product.call("GET", path).body["state_since"]
+    changed = product.call("PATCH", path, way)
     assert changed.status == 200, changed.body
-    until(lambda: states_of_hosts(shown)["far"] == "up", 60)
-    seen(shown, far, "running", 60)
-    with pixels_of(shown, far) as screen:
+
+    def is_up_anew() -> bool:
+        now = product.call("GET", path).body
+        return now["state"] == "up" and now["state_since"] != before
+
+    until(is_up_anew, 60)
+
+
+@pytest.mark.usefixtures("by_ssh")
+def test_a_screen_is_reached_through_ssh_too(product: Product, far: UUID) -> None:
+    seen(product, far, "running", 60)
+    with pixels_of(product, far) as screen:
         assert screen.picture()
 
 
-def test_a_serial_port_is_a_shell(shown: Product, near: UUID) -> None:
-    url = ticket_for(shown, near, kind="serial")["websocket_url"]
+def test_a_serial_port_is_a_shell(product: Product, near: UUID) -> None:
+    url = ticket_for(product, near, kind="serial")["websocket_url"]
     with socket_to(url) as port:
         said = b""
 
@@ -107,12 +123,12 @@ def test_a_serial_port_is_a_shell(shown: Product, near: UUID) -> None:
 
 
 def test_it_never_shows_who_got_its_guests_port(
-    shown: Product, near: UUID, lab: Lab
+    product: Product, near: UUID, lab: Lab
 ) -> None:
     host = lab.hosts[0]
     first = host.define_demo("port-a", memory_mib=16, paused=True, network="")
-    seen(shown, first, "paused")
-    url = ticket_for(shown, first)["websocket_url"]
+    seen(product, first, "paused")
+    url = ticket_for(product, first)["websocket_url"]
     port = host.virsh("vncdisplay", "port-a")
     host.virsh("destroy", "port-a")
     host.define_demo("port-b", memory_mib=16, paused=True, network="")
@@ -129,12 +145,12 @@ def test_it_never_shows_who_got_its_guests_port(
             host.virsh("undefine", name)
 
 
-def test_it_says_why_a_screen_cannot_be_had(shown: Product, near: UUID) -> None:
-    said = ask(shown, near, "force-off")
-    assert ended(shown, said.body["id"])["state"] == "succeeded"
-    seen(shown, near, "shutoff")
-    refused = shown.call("POST", f"guests/{near}/console/", {})
+def test_it_says_why_a_screen_cannot_be_had(product: Product, near: UUID) -> None:
+    said = ask(product, near, "force-off")
+    assert ended(product, said.body["id"])["state"] == "succeeded"
+    seen(product, near, "shutoff")
+    refused = product.call("POST", f"guests/{near}/console/", {})
     assert refused.status == 409
     assert "Start it first" in str(refused.body)
-    ended(shown, ask(shown, near, "start").body["id"])
-    seen(shown, near, "running")
+    ended(product, ask(product, near, "start").body["id"])
+    seen(product, near, "running")

@@ -1,6 +1,5 @@
 """What people do to guests comes true on real hosts, and no more than that."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,31 +9,11 @@ import pytest
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
-from tests.scene import ask, ended, guest, seen, state, states_of_hosts
+from tests.scene import ask, ended, guest, seen, state
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 Guest = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def product(lab: Lab) -> Iterator[Product]:
-    """The whole product with both lab hosts."""
-    with Product(Path("/tmp", f"kvmweb-guests-{os.getpid()}")) as started:
-        for host in lab.hosts:
-            said = started.call(
-                "POST",
-                "hosts/",
-                {
-                    "name": host.name,
-                    "transport": "tcp",
-                    "address": host.address,
-                    "virt_type": "qemu",
-                },
-            )
-            assert said.status == 201, said.body
-        until(lambda: set(states_of_hosts(started).values()) == {"up"})
-        yield started
 
 
 @pytest.fixture
@@ -221,7 +200,7 @@ def test_a_volume_another_host_uses_on_shared_storage_is_kept(
     product: Product, lab: Lab, kvm: LabHost, demo: Guest
 ) -> None:
     uuid = demo("here", running=False, network="")
-    there = lab.hosts[1]
+    there = lab.hosts[0]
     elsewhere = str(there.define_demo("there", running=False, network=""))
     path = f"{lab.shared}/both.img"
     kvm.virsh("vol-create-as", "shared", "both.img", "1M")
@@ -243,7 +222,7 @@ def test_one_uuid_on_two_hosts_is_shown_and_left_alone(
     product: Product, lab: Lab, kvm: LabHost, demo: Guest, tmp_path: Path
 ) -> None:
     uuid = demo("torn", memory_mib=16, running=False, network="")
-    there = lab.hosts[1]
+    there = lab.hosts[0]
     copy = tmp_path / "torn.xml"
     copy.write_text(kvm.virsh("dumpxml", uuid))
     there.virsh("define", str(copy))

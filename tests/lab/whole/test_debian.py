@@ -4,7 +4,6 @@ That guests of it are who they were told to be: tests/browser/test_a_debian_from
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,11 @@ from deploy.lab import Lab
 from deploy.product import Product
 from tests.lab import debian
 from tests.lab import volumes as ask
-from tests.scene import states_of_hosts
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 IMAGES = "var/lib/libvirt/images"
 GIB = 1024**3
-
-
-@pytest.fixture(scope="module")
-def product(lab: Lab) -> Iterator[Product]:
-    """The whole product with both lab hosts."""
-    with Product(Path("/tmp", f"kvmweb-debian-{os.getpid()}")) as started:
-        for host in lab.hosts:
-            about = {"name": host.name, "transport": "tcp", "address": host.address}
-            said = started.call("POST", "hosts/", about | {"virt_type": "qemu"})
-            assert said.status == 201, said.body
-        until(lambda: set(states_of_hosts(started).values()) == {"up"})
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +30,12 @@ def home(product: Product, lab: Lab) -> int:
 
 
 @pytest.fixture(scope="module")
-def image(product: Product, home: int, debian_image: Path) -> int:
-    """The Debian image in the first host's default pool."""
+def image(product: Product, home: int, debian_image: Path) -> Iterator[int]:
+    """The Debian image in the first host's default pool; its copies go at the end."""
     pool = ask.pool(product, home)["id"]
-    return debian.registered(product, pool, debian_image)
+    made = debian.registered(product, pool, debian_image)
+    yield made
+    ask.done(product, product.call("DELETE", f"images/{made}/?copies=delete"))
 
 
 @pytest.fixture

@@ -12,39 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab import volumes as ask
 from tests.lab.volumes import MIB
-from tests.scene import active, states_of_hosts
+from tests.scene import active
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
 IMAGES = "var/lib/libvirt/images"
 SMALL = "/var/lib/libvirt/small"
 SECRET = b"planted-in-a-file-of-the-host"
-
-
-@pytest.fixture(scope="module")
-def product(lab: Lab) -> Iterator[Product]:
-    """The whole product with both lab hosts."""
-    folder = Path("/tmp", f"kvmweb-volumes-{os.getpid()}")
-    with Product(folder, KVMWEB_FETCH_NETWORKS="127.0.0.0/8") as started:
-        for host in lab.hosts:
-            about = {"name": host.name, "transport": "tcp", "address": host.address}
-            said = started.call("POST", "hosts/", about | {"virt_type": "qemu"})
-            assert said.status == 201, said.body
-        until(lambda: set(states_of_hosts(started).values()) == {"up"})
-        yield started
-
-
-@pytest.fixture
-def home(product: Product, kvm: LabHost) -> int:
-    """The id of its default pool."""
-    host = ask.host_id(product, kvm.name)
-    until(lambda: ask.pool(product, host))
-    return int(ask.pool(product, host)["id"])
 
 
 @pytest.fixture
