@@ -11,8 +11,8 @@ from hosts import access
 from hosts.models import Host, Network
 from kvmweb import samples
 from kvmweb.accounts.models import User
-from kvmweb.doors import ordered
 from kvmweb.operations.models import Operation
+from kvmweb.ordering import ordered
 from kvmweb.virt.types import DomainState
 
 PAGE = 50

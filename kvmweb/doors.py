@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from kvmweb.errors import AppError, Conflict, Invalid, TooMany
+from kvmweb.ordering import ordered
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Model)
@@ -128,20 +129,6 @@ def paged(
         "items": list(rows[query.offset : query.offset + query.limit]),
         "count": rows.count(),
     }
-
-
-def ordered(asked: str, allowed: Mapping[str, str | Sequence[str]]) -> list[str]:
-    """Columns to order by; a comma stands between words. Raises Invalid."""
-    columns: list[str] = []
-    for word in asked.split(","):
-        sign, name = ("-", word[1:]) if word.startswith("-") else ("", word)
-        if name not in allowed:
-            sentence = f"Order by one of {', '.join(sorted(allowed))}."
-            raise Invalid(sentence, errors={"ordering": [sentence]})
-        names = allowed[name]
-        names = [names] if isinstance(names, str) else names
-        columns += [f"{sign}{column}" for column in names]
-    return [*columns, "pk"]
 
 
 def accepted(operation: T) -> Status[T]:

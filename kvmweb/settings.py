@@ -94,7 +94,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
-    "ninja",
     "kvmweb.accounts",
     "kvmweb.live",
     "kvmweb.operations",
@@ -233,6 +232,8 @@ STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("npm/novnc", BASE_DIR / "node_modules/@novnc/novnc"),
     ("npm/uplot", BASE_DIR / "node_modules/uplot/dist"),
+    # As an app it would be loaded by each process, also by those that answer nobody.
+    ("ninja", Path(dj_database_url.__file__).parent.parent / "ninja/static/ninja"),
 ]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False

@@ -1,12 +1,14 @@
 """What will be made for one new guest, down to paths: travels in the operation's params."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from guests.creation.blueprint import Blueprint
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 KIND = "guest.create"
 
@@ -43,13 +45,17 @@ class Plan:
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
-        told: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        told: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return told
 
 
-_ADAPTER: TypeAdapter[Plan] = TypeAdapter(Plan)
+@cache
+def _adapter() -> "TypeAdapter[Plan]":
+    from pydantic import TypeAdapter  # noqa: PLC0415  a fifth of what each process starts with
+
+    return TypeAdapter(Plan)
 
 
 def plan_of(told: dict[str, Any]) -> Plan:
     """The plan again, from JSON."""
-    return _ADAPTER.validate_python(told)
+    return _adapter().validate_python(told)

@@ -12,7 +12,7 @@ from hosts import access as host_access
 from hosts.models import Host, Pool, Volume
 from hosts.storage.models import Holding
 from kvmweb.accounts.models import User
-from kvmweb.doors import ordered
+from kvmweb.ordering import ordered
 
 PAGE = 50
 ORDERINGS: dict[str, str | Sequence[str]] = {

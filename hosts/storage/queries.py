@@ -10,8 +10,8 @@ from hosts.models import Host, Pool, Volume
 from hosts.storage import users
 from hosts.storage.models import Holding
 from hosts.storage.users import User
-from kvmweb.doors import ordered
 from kvmweb.operations.models import Operation
+from kvmweb.ordering import ordered
 
 STATES = ("ready", "building", "trash", "all")
 ORDERINGS: dict[str, str | Sequence[str]] = {
