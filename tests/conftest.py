@@ -14,6 +14,7 @@ from django.db.backends.sqlite3.base import DatabaseOperations
 from django.test import Client
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import ending
 from tests.environment import FOLDER
 from tests.waiting import until
 
@@ -88,6 +89,13 @@ def _group(nodeid: str) -> str:
 
 def _rank(group: str) -> int:
     return _TOGETHER.index(group) if group in _TOGETHER else len(_TOGETHER)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """A product that nobody asks any more takes nothing from those still to come."""
+    if nextitem is not None and _group(nextitem.nodeid) != _group(item.nodeid):
+        ending.end_of_group()
 
 
 @pytest.fixture(scope="session", autouse=True)

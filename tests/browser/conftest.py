@@ -15,6 +15,7 @@ from deploy import lab as labs
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import PASSWORD, Product, free_port
+from tests import ending
 from tests.browser.paper import many_guests
 from tests.outside import directory, openid
 from tests.outside.openid import Provider
@@ -67,6 +68,7 @@ def product(
     # Short: a Unix socket's path has 107 bytes.
     folder = Path("/tmp", f"kvmweb-browser-{os.getpid()}")
     with Product(folder, port=outside.port, **outside.settings) as started:
+        ending.with_the_group(started.stop)
         add_host(started, name="paper", transport="test", socket_path=str(paper))
         yield started
 
@@ -88,6 +90,7 @@ def kvm(product: Product) -> Iterator[LabHost]:
     labs.remove_left_behind("kb")
     folder = Path("/tmp", f"kvmweb-kb-{os.getpid()}")
     with Lab(folder, f"kb{os.getpid() % 10**7}", hosts=1) as lab:
+        ending.with_the_group(lab.stop)
         host = lab.hosts[0]
         add_host(
             product,

@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from deploy import first_run
 from deploy.places import ROOT
 from tests.kvmweb.operations.plant import Plant
 
@@ -22,8 +23,8 @@ URL = os.environ.get("KVMWEB_DATABASE_URL", "")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An empty database to copy: the name of one of PostgreSQL's, or a file's."""
     if not URL:
-        folder = tmp_path_factory.mktemp("empty")
-        _migrate(KVMWEB_DATA_DIR=str(folder), KVMWEB_DATABASE_URL="")
+        folder = tmp_path_factory.mktemp("empty") / "run"
+        first_run.copy_to(folder, os.environ)
         yield str(folder / "kvmweb.sqlite3")
         return
     with _made(f"CREATE DATABASE empty_{os.getpid()}") as (name, url):

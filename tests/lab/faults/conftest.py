@@ -8,6 +8,7 @@ import pytest
 
 from deploy.lab import Lab
 from deploy.product import Product
+from tests import ending
 from tests.invariants import Invariants
 from tests.scene import states_of_hosts
 from tests.waiting import until
@@ -17,6 +18,7 @@ from tests.waiting import until
 def product(lab: Lab) -> Iterator[Product]:
     """The whole product, both lab hosts added and up."""
     with Product(Path("/tmp", f"kvmweb-faults-{os.getpid()}")) as started:
+        ending.with_the_group(started.stop)
         for host in lab.hosts:
             said = started.call(
                 "POST",

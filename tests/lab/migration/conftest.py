@@ -11,6 +11,7 @@ from deploy import lab as labs
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
+from tests import ending
 from tests.lab.migration.ground import added
 from tests.scene import active, guest, seen, states_of_hosts
 from tests.waiting import until
@@ -26,6 +27,7 @@ def lab3() -> Iterator[Lab]:
     labs.remove_left_behind("km")
     folder = Path("/tmp", f"kvmweb-move-{os.getpid()}")
     with Lab(folder, f"km{os.getpid()}", hosts=3, tls=True) as started:
+        ending.with_the_group(started.stop)
         yield started
 
 
@@ -33,6 +35,7 @@ def lab3() -> Iterator[Lab]:
 def moving_product(lab3: Lab) -> Iterator[Product]:
     """The whole product with the three hosts, all up and with an address to move to."""
     with Product(Path("/tmp", f"kvmweb-moving-{os.getpid()}")) as started:
+        ending.with_the_group(started.stop)
         for host in lab3.hosts:
             added(started, host)
         up = {host.name: "up" for host in lab3.hosts}

@@ -10,6 +10,7 @@ import pytest
 from deploy.lab import Lab
 from deploy.lab_host import LabHost
 from deploy.product import Product
+from tests import ending
 from tests.lab import volumes as ask
 from tests.scene import seen, states_of_hosts
 from tests.waiting import until
@@ -25,6 +26,7 @@ def product(lab: Lab) -> Iterator[Product]:
     }
     folder = Path("/tmp", f"kvmweb-whole-{os.getpid()}")
     with Product(folder, KVMWEB_FETCH_NETWORKS="127.0.0.0/8") as started:
+        ending.with_the_group(started.stop)
         for name, way in ways.items():
             about = {"name": name, "virt_type": "qemu", **way}
             said = started.call("POST", "hosts/", about)
