@@ -21,6 +21,7 @@ from kvmweb import doors
 from kvmweb.accounts.gate import Right, door, sees_all
 from kvmweb.accounts.requests import UserRequest
 from kvmweb.accounts.services import Asker
+from kvmweb.ordering import ordered
 
 router = Router(tags=["guests"])
 
@@ -29,7 +30,7 @@ router = Router(tags=["guests"])
 @door(Right.SEE)
 def listing(request: UserRequest, query: Query[doors.PageQuery]) -> dict[str, Any]:
     """The folders of the guests you may see; limits only for who sees every guest."""
-    doors.ordered(query.ordering or "path", {"path": "path"})
+    ordered(query.ordering or "path", {"path": "path"})
     whole = sees_all(request.user)
     limits = {it.limit.path: it for it in queries.limits()} if whole else {}
     found = {it.path: it for it in queries.folders(request.user)}
