@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from deploy.product import Product
-from tests.browser.test_every_page import AXE, look
+from tests.browser.test_every_page import AXE, VIEWS, look
 from tests.waiting import until
 
 OpenPage = Callable[..., Page]
@@ -141,7 +141,8 @@ def test_pages_of_folders_are_readable_and_fit(
     ):
         page.goto(path)
         page.evaluate(AXE)
-        for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light")):
-            wrong += [f"{path} {width} {it}" for it in look(page, width, scheme)]
+        for width, scheme, rules in VIEWS:
+            found = look(page, width, scheme, rules)
+            wrong += [f"{path} {width} {scheme} {it}" for it in found]
     product.call("DELETE", f"folders/{limit['id']}/")
     assert not wrong, "\n".join(wrong)
