@@ -11,18 +11,33 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.places import ROOT
 
 OPENS = "admin.token"  # a file with an API token of the admin
+_EMPTY = "empty.sqlite3"
 _APPS = ("kvmweb", "hosts", "guests", "portal", "deploy")
 _REMEMBER = "from deploy import database; database.migrated()"
 
 
 def copy_to(folder: Path, environment: Mapping[str, str]) -> None:
     """Put a copy there; nothing must be there yet."""
+    with _made(environment) as made:
+        shutil.copytree(made, folder, ignore=shutil.ignore_patterns(_EMPTY))
+
+
+def empty_database(path: Path, environment: Mapping[str, str]) -> None:
+    """Put a database there that has every table and no row of ours."""
+    with _made(environment) as made:
+        shutil.copy(made / _EMPTY, path)
+
+
+@contextmanager
+def _made(environment: Mapping[str, str]) -> Iterator[Path]:
+    """The folder, which nobody replaces meanwhile."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvmweb"
     base.mkdir(parents=True, exist_ok=True)
     path = base / f"first-run-{_sign()}"
@@ -34,7 +49,7 @@ def copy_to(folder: Path, environment: Mapping[str, str]) -> None:
             with tempfile.TemporaryDirectory(dir=base, prefix="making-") as work:
                 _make(Path(work, "made"), environment)
                 Path(work, "made").rename(path)
-        shutil.copytree(path, folder)
+        yield path
 
 
 def _make(folder: Path, environment: Mapping[str, str]) -> None:
@@ -48,6 +63,7 @@ def _make(folder: Path, environment: Mapping[str, str]) -> None:
         ).stdout
 
     run("manage.py", "migrate", "--no-input", "-v0")
+    shutil.copy(folder / "kvmweb.sqlite3", folder / _EMPTY)
     run("-c", _REMEMBER)
     run("manage.py", "bootstrap")
     (folder / OPENS).write_text(run("manage.py", "create_token", "admin").strip())

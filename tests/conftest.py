@@ -1,5 +1,6 @@
 """What every test may ask for: people, their browsers and tokens, a private Redis."""
 
+import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from django.db.backends.sqlite3.base import DatabaseOperations
 from django.test import Client
 from xdist.scheduler import LoadScopeScheduling
 
+from deploy import first_run
 from tests import ending
 from tests.environment import FOLDER
 from tests.waiting import until
@@ -106,14 +108,19 @@ def quick() -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """SQLite begins with a copy that has its tables already."""
+    return connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """A file, so that several threads and processes see one SQLite database."""
-    database = settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):
-        database.setdefault("TEST", {})["NAME"] = str(FOLDER / "test.sqlite3")
-        connections["default"].settings_dict.setdefault("TEST", {})["NAME"] = str(
-            FOLDER / "test.sqlite3"
-        )
+    if connection.vendor == "sqlite":
+        path = FOLDER / "test.sqlite3"
+        first_run.empty_database(path, os.environ)
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
+        connections["default"].settings_dict.setdefault("TEST", {})["NAME"] = str(path)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,9 +23,9 @@ URL = os.environ.get("KVMWEB_DATABASE_URL", "")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An empty database to copy: the name of one of PostgreSQL's, or a file's."""
     if not URL:
-        folder = tmp_path_factory.mktemp("empty") / "run"
-        first_run.copy_to(folder, os.environ)
-        yield str(folder / "kvmweb.sqlite3")
+        path = tmp_path_factory.mktemp("empty") / "empty.sqlite3"
+        first_run.empty_database(path, os.environ)
+        yield str(path)
         return
     with _made(f"CREATE DATABASE empty_{os.getpid()}") as (name, url):
         _migrate(KVMWEB_DATABASE_URL=url)

@@ -42,7 +42,6 @@ def test_ten_from_one_call_are_spread_and_run(
         "vcpus": 1,
         "memory_bytes": 16 * MIB,
         "disks": [{"size_bytes": MIB, "pool": "default"}],
-        "nics": [{"network": "default"}],
         "tags": ["fleet"],
     }
     seen = product.call("POST", "guests/preview/", told)
