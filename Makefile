@@ -13,7 +13,7 @@ run: ## Install what is missing and run everything in the foreground
 	@$(SETUP) run && exec .venv/bin/python -m deploy.supervisor
 
 test: ## Run every test, those with real hypervisors and browsers too
-	@$(SETUP) test && exec .venv/bin/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder --durations 25
+	@$(SETUP) test && exec .venv/bin/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations 25
 
 lab: ## Start emulated KVM hosts and add them to the running product (LAB_HOSTS=2)
 	@$(SETUP) lab && exec .venv/bin/python -m deploy.lab_product up

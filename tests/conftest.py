@@ -20,15 +20,16 @@ from tests import ending
 from tests.environment import FOLDER
 from tests.waiting import until
 
-# What shares a lab or a product is done by one process, one after the other; the
-# longest begin first. Everything else goes file by file to whoever is free.
+# What shares a lab or a product is done by one process, one after the other; what takes
+# longest begins first. Everything else goes file by file to whoever is free. Guests and
+# hosts are mostly waited for: beside two that wait, one of them computes.
 _TOGETHER = (
-    "lab/migration/",
-    "browser/",
-    "lab/",
-    "lab/whole/",
-    "lab/faults/",
-    "test_on_postgresql.py",
+    "lab/migration/",  # waits
+    "lab/",  # waits
+    "test_on_postgresql.py",  # computes
+    "browser/",  # computes
+    "lab/faults/",  # waits
+    "lab/whole/",  # waits
     "lab/creation/",
     "deploy/",
 )
