@@ -11,32 +11,33 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.places import ROOT
 
+PASSWORD = "correct-horse-battery"  # noqa: S105  of products that live for minutes
 OPENS = "admin.token"  # a file with an API token of the admin
 _EMPTY = "empty.sqlite3"
 _APPS = ("kvmweb", "hosts", "guests", "portal", "deploy")
 _REMEMBER = "from deploy import database; database.migrated()"
 
 
-def copy_to(folder: Path, environment: Mapping[str, str]) -> None:
+def copy_to(folder: Path) -> None:
     """Put a copy there; nothing must be there yet."""
-    with _made(environment) as made:
+    with _made() as made:
         shutil.copytree(made, folder, ignore=shutil.ignore_patterns(_EMPTY))
 
 
-def empty_database(path: Path, environment: Mapping[str, str]) -> None:
+def empty_database(path: Path) -> None:
     """Put a database there that has every table and no row of ours."""
-    with _made(environment) as made:
+    with _made() as made:
         shutil.copy(made / _EMPTY, path)
 
 
 @contextmanager
-def _made(environment: Mapping[str, str]) -> Iterator[Path]:
+def _made() -> Iterator[Path]:
     """The folder, which nobody replaces meanwhile."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kvmweb"
     base.mkdir(parents=True, exist_ok=True)
@@ -47,14 +48,19 @@ def _made(environment: Mapping[str, str]) -> Iterator[Path]:
             for old in base.glob("first-run-*/"):
                 shutil.rmtree(old)
             with tempfile.TemporaryDirectory(dir=base, prefix="making-") as work:
-                _make(Path(work, "made"), environment)
+                _make(Path(work, "made"))
                 Path(work, "made").rename(path)
         yield path
 
 
-def _make(folder: Path, environment: Mapping[str, str]) -> None:
+def _make(folder: Path) -> None:
     folder.mkdir(mode=0o700)
-    place = {**environment, "KVMWEB_DATA_DIR": str(folder), "KVMWEB_LOCAL_HOST": "off"}
+    place = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("KVMWEB_")},
+        "KVMWEB_DATA_DIR": str(folder),
+        "KVMWEB_LOCAL_HOST": "off",
+        "KVMWEB_ADMIN_PASSWORD": PASSWORD,
+    }
 
     def run(*words: str) -> str:
         command = [sys.executable, *words]

@@ -23,7 +23,7 @@ from typing import Any, Self
 from deploy import first_run
 from deploy.places import ROOT
 
-PASSWORD = "correct-horse-battery"  # noqa: S105  of a product that lives for minutes
+PASSWORD = first_run.PASSWORD
 _START_S = 180
 _STOP_S = 10
 
@@ -71,7 +71,7 @@ class Product:
         """Start every process and wait until it says it is ready."""
         if self._is_usual and not self.directory.exists():
             self.directory.parent.mkdir(parents=True, exist_ok=True)
-            first_run.copy_to(self.directory, self.environment)
+            first_run.copy_to(self.directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         with (self.directory / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(

@@ -1,6 +1,5 @@
 """What every test may ask for: people, their browsers and tokens, a private Redis."""
 
-import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -119,7 +118,7 @@ def django_db_modify_db_settings() -> None:
     """A file, so that several threads and processes see one SQLite database."""
     if connection.vendor == "sqlite":
         path = FOLDER / "test.sqlite3"
-        first_run.empty_database(path, os.environ)
+        first_run.empty_database(path)
         settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(path)
         connections["default"].settings_dict.setdefault("TEST", {})["NAME"] = str(path)
 

@@ -39,7 +39,7 @@ class Watching:
 
     def __enter__(self) -> Self:
         self.folder.rmdir()
-        first_run.copy_to(self.folder, self._environment)
+        first_run.copy_to(self.folder)
         return self
 
     def __exit__(

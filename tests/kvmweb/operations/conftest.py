@@ -24,7 +24,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An empty database to copy: the name of one of PostgreSQL's, or a file's."""
     if not URL:
         path = tmp_path_factory.mktemp("empty") / "empty.sqlite3"
-        first_run.empty_database(path, os.environ)
+        first_run.empty_database(path)
         yield str(path)
         return
     with _made(f"CREATE DATABASE empty_{os.getpid()}") as (name, url):
