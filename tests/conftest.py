@@ -32,6 +32,13 @@ _TOGETHER = (
     "lab/creation/",
     "deploy/",
 )
+# Files that take minutes: begun last, they would be waited for alone.
+_LONG = (
+    "kvmweb/test_every_door.py",
+    "kvmweb/operations/test_nothing_is_lost_or_run_twice.py",
+    "kvmweb/test_api_schema.py",
+    "kvmweb/operations/test_an_operation_runs.py",
+)
 
 _DATABASE = {"db", "transactional_db", "live_server"}
 
@@ -90,7 +97,8 @@ def _group(nodeid: str) -> str:
 
 
 def _rank(group: str) -> int:
-    return _TOGETHER.index(group) if group in _TOGETHER else len(_TOGETHER)
+    first = (*_TOGETHER, *_LONG)
+    return first.index(group) if group in first else len(first)
 
 
 @pytest.hookimpl(trylast=True)
