@@ -54,6 +54,20 @@ def ended(product: Product, operation: str, seconds: float = 120) -> dict[str, A
     return dict(product.call("GET", f"operations/{operation}/").body)
 
 
+def reconnected(product: Product, host: int, way: dict[str, str]) -> None:
+    """Have a host reached in this way, and wait until it is."""
+    path = f"hosts/{host}/"
+    before = product.call("GET", path).body["state_since"]
+    said = product.call("PATCH", path, way)
+    assert said.status == 200, said.body
+
+    def is_up_anew() -> bool:
+        told = product.call("GET", path).body
+        return told["state"] == "up" and told["state_since"] != before
+
+    until(is_up_anew)
+
+
 def active(product: Product) -> list[dict[str, Any]]:
     """Operations that have not ended."""
     said = product.call("GET", "operations/?limit=500").body["items"]

@@ -14,7 +14,7 @@ from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab.migration.ground import ask_move, homes, host_ids, moved
 from tests.lab.shell import Shell
-from tests.scene import ended, guest, seen
+from tests.scene import ended, guest, reconnected, seen
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
@@ -254,25 +254,12 @@ def test_a_guest_that_writes_too_fast_ends_by_its_policy(
 def _reached(product: Product, host: LabHost, way: dict[str, str]) -> Iterator[None]:
     """The host, registered in another way for a while."""
     tcp = {"transport": "tcp", "address": host.address, "socket_path": ""}
+    row = host_ids(product)[host.name]
     try:
-        _reconnected(product, host, way)
+        reconnected(product, row, way)
         yield
     finally:
-        _reconnected(product, host, tcp)
-
-
-def _reconnected(product: Product, host: LabHost, way: dict[str, str]) -> None:
-    """Have it reached in this way, and wait until it is."""
-    place = f"hosts/{host_ids(product)[host.name]}/"
-    before = product.call("GET", place).body["state_since"]
-    said = product.call("PATCH", place, way)
-    assert said.status == 200, said.body
-
-    def is_up_anew() -> bool:
-        told = product.call("GET", place).body
-        return told["state"] == "up" and told["state_since"] != before
-
-    until(is_up_anew)
+        reconnected(product, row, tcp)
 
 
 def _fill(path: Path) -> None:

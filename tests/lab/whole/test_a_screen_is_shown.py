@@ -9,11 +9,10 @@ from websockets.exceptions import ConnectionClosed
 
 from bench.rfb import Screen
 from deploy.lab import Lab
-from deploy.lab_host import LabHost
 from deploy.product import Product
 from tests.lab.volumes import host_id
 from tests.lab.whole.screens import Pixels, pixels_of, socket_to, ticket_for
-from tests.scene import ask, ended, seen
+from tests.scene import ask, ended, reconnected, seen
 from tests.waiting import until
 
 pytestmark = pytest.mark.lab
@@ -82,23 +81,10 @@ def by_ssh(product: Product, lab: Lab) -> Iterator[None]:
         "ssh_private_key": lab.ssh_key.private,
         "ssh_host_key": host.ssh_host_key,
     }
-    _reach(product, host, way)
+    row = host_id(product, host.name)
+    reconnected(product, row, way)
     yield
-    _reach(product, host, {"transport": "tcp", "username": ""})
-
-
-def _reach(product: Product, host: LabHost, way: dict[str, str]) -> None:
-    """The host is up again by another way."""
-    path = f"hosts/{host_id(product, host.name)}/"
-    before = product.call("GET", path).body["state_since"]
-    changed = product.call("PATCH", path, way)
-    assert changed.status == 200, changed.body
-
-    def is_up_anew() -> bool:
-        now = product.call("GET", path).body
-        return now["state"] == "up" and now["state_since"] != before
-
-    until(is_up_anew, 60)
+    reconnected(product, row, {"transport": "tcp", "username": ""})
 
 
 @pytest.mark.usefixtures("by_ssh")
