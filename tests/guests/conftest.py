@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from guests.models import Guest, Happening
 from hosts.models import Host
 from kvmweb.virt.types import DiskFacts, DomainFacts, DomainState, NicFacts
 
@@ -126,3 +127,13 @@ def kvm1(host_of: Callable[[str], Host]) -> Host:
 def kvm2(host_of: Callable[[str], Host]) -> Host:
     """Another one."""
     return host_of("kvm2")
+
+
+def what(guest: Guest) -> list[str]:
+    """What befell it, in order."""
+    return [each.what for each in Happening.objects.filter(guest=guest).order_by("pk")]
+
+
+def only() -> Guest:
+    """The one guest there is."""
+    return Guest.objects.get()

@@ -11,11 +11,10 @@ from django.utils import timezone
 
 from guests import facts
 from guests.models import Document, Guest, Happening, Revision, Twin
-from guests.queries import MOVE
 from hosts.models import Host
 from kvmweb.operations.models import Operation
 from kvmweb.virt.types import AddressFacts, DomainState, Lost
-from tests.guests.conftest import disk, domain, nic
+from tests.guests.conftest import disk, domain, nic, only, what
 
 RUNNING, SHUTOFF = DomainState.RUNNING, DomainState.SHUTOFF
 PAUSED, GONE, UNKNOWN = DomainState.PAUSED, DomainState.GONE, DomainState.UNKNOWN
@@ -28,15 +27,6 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, Any]
     found: list[tuple[str, str, dict[str, Any]]] = []
     monkeypatch.setattr("guests.book.news.publish_many", found.extend)
     return found
-
-
-def what(guest: Guest) -> list[str]:
-    """What befell it, in order."""
-    return [each.what for each in Happening.objects.filter(guest=guest).order_by("pk")]
-
-
-def only() -> Guest:
-    return Guest.objects.get()
 
 
 def test_a_look_makes_rows_of_what_is_there(kvm1: Host) -> None:
@@ -184,75 +174,6 @@ def test_a_rename_keeps_the_guest(kvm1: Host) -> None:
     assert what(only()) == ["found", "renamed"]
 
 
-def test_one_uuid_on_two_hosts_is_a_conflict_and_nothing_is_lost(
-    kvm1: Host, kvm2: Host
-) -> None:
-    web = domain("web", RUNNING)
-    facts.record_look(kvm1, [web])
-    facts.record_look(kvm2, [replace(web, state=SHUTOFF, name="web-copy")])
-    guest = only()
-    assert (guest.host, guest.name) == (kvm1, "web")
-    twin = guest.twins.get()
-    assert (twin.host, twin.name, twin.state) == (kvm2, "web-copy", "shutoff")
-    facts.record_look(kvm2, [])
-    assert not guest.twins.exists()
-    assert only().host == kvm1
-
-
-def test_the_other_host_becomes_its_home_when_the_first_loses_it(
-    kvm1: Host, kvm2: Host, user: Any
-) -> None:
-    web = domain("web", RUNNING)
-    facts.record_domain(kvm1, web, "")
-    Guest.objects.update(owner=user)
-    facts.record_domain(kvm2, replace(web, memory_bytes=2**29), "started")
-    facts.record_vanished(kvm1, web.uuid, "undefined")
-    guest = only()
-    assert (guest.host, guest.state, guest.owner) == (kvm2, "running", user)
-    assert guest.memory_bytes == 2**29
-    assert not guest.twins.exists()
-    assert what(guest) == ["found", "moved"]
-
-
-def test_where_it_runs_is_its_home(kvm1: Host, kvm2: Host) -> None:
-    web = domain("web", RUNNING)
-    facts.record_domain(kvm1, web, "")
-    facts.record_domain(kvm2, web, "")
-    facts.record_domain(kvm1, replace(web, state=SHUTOFF, reason="migrated"), "")
-    guest = only()
-    assert guest.host == kvm2
-    assert [(twin.host, twin.state) for twin in guest.twins.all()] == [
-        (kvm1, "shutoff")
-    ]
-
-
-def test_one_end_of_a_migration_is_no_conflict(kvm1: Host, kvm2: Host) -> None:
-    web = domain("web", RUNNING)
-    facts.record_domain(kvm1, web, "")
-    coming = replace(web, state=PAUSED, reason="migration")
-    facts.record_domain(kvm2, coming, "")
-    assert only().host == kvm1
-    assert only().twins.get().moving
-    facts.record_domain(kvm2, web, "resumed")
-    facts.record_vanished(kvm1, web.uuid, "undefined")
-    assert (only().host, only().state) == (kvm2, "running")
-
-
-def test_what_a_move_of_ours_leaves_behind_is_no_conflict_until_it_has_ended(
-    kvm1: Host, kvm2: Host
-) -> None:
-    web = domain("web", RUNNING)
-    facts.record_domain(kvm1, web, "")
-    Operation.objects.create(kind=MOVE, guest=web.uuid, state="running")
-    facts.record_domain(kvm2, web, "resumed")
-    left = replace(web, state=SHUTOFF, reason="migrated")
-    facts.record_domain(kvm1, left, "stopped")
-    assert (only().host, only().twins.get().moving) == (kvm2, True)
-    Operation.objects.update(state="succeeded")
-    facts.record_domain(kvm1, left, "")
-    assert not only().twins.get().moving  # a conflict now: it stayed
-
-
 def test_a_lost_host_makes_states_unknown_and_keeps_what_was_known(
     kvm1: Host, told: list[Any]
 ) -> None:
@@ -281,30 +202,6 @@ def test_what_changed_while_the_host_was_lost_is_history(kvm1: Host) -> None:
     facts.host_lost(kvm1, LOST)
     facts.record_look(kvm1, [replace(web, state=SHUTOFF, reason="shutdown")])
     assert what(only()) == ["found", "shut down"]
-
-
-def test_a_guest_seen_running_elsewhere_while_its_host_is_lost_moves(
-    kvm1: Host, kvm2: Host
-) -> None:
-    web = domain("web", RUNNING)
-    facts.record_look(kvm1, [web])
-    facts.host_lost(kvm1, LOST)
-    facts.record_look(kvm2, [web])
-    guest = only()
-    assert (guest.host, guest.state) == (kvm2, "running")
-    assert guest.twins.get().state == UNKNOWN
-    facts.record_look(kvm1, [])
-    assert not guest.twins.exists()
-
-
-def test_a_removed_host_leaves_its_guests_gone(kvm1: Host, kvm2: Host) -> None:
-    web, db = domain("web"), domain("db")
-    facts.record_look(kvm1, [web, db])
-    facts.record_look(kvm2, [db])
-    facts.host_removed(kvm1)
-    kvm1.delete()
-    assert only_named("web").state == GONE
-    assert (only_named("db").state, only_named("db").host) == ("shutoff", kvm2)
 
 
 def test_each_version_of_its_document_is_kept_with_its_author(

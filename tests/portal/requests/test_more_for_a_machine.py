@@ -156,12 +156,20 @@ def test_a_disk_grows_after_processors_and_memory(
     assert _disks() == {_of_app(): 25}
 
 
+def _approved_and_left(
+    api: Apis, mia: User, otto: User, guest: Guest
+) -> tuple[Request, str]:
+    """Mia asked for more, Otto said yes, and she left; the request and what was begun."""
+    row = services.ask_resize(guest, Size(4, 2 * GIB), "", by=Asker(mia))
+    operation = str(api(otto).post(f"{row.pk}/approve/").json()["operation"])
+    mia.memberships.all().delete()
+    return row, operation
+
+
 def test_what_is_done_is_done_although_who_asked_has_left(
     api: Apis, mia: User, otto: User, disked: Guest
 ) -> None:
-    row = services.ask_resize(disked, Size(4, 2 * GIB), "", by=Asker(mia))
-    operation = api(otto).post(f"{row.pk}/approve/").json()["operation"]
-    mia.memberships.all().delete()
+    row, operation = _approved_and_left(api, mia, otto, disked)
     _ended(operation, Operation.State.SUCCEEDED)
     row.refresh_from_db()
     assert row.state == "ready"
@@ -225,9 +233,7 @@ def test_what_one_guest_may_have_at_most_counts_all_of_it(
 def test_who_left_the_project_gets_no_larger_machine(
     api: Apis, mia: User, otto: User, app: Guest
 ) -> None:
-    row = services.ask_resize(app, Size(4, 2 * GIB), "", by=Asker(mia))
-    pk = api(otto).post(f"{row.pk}/approve/").json()["operation"]
-    mia.memberships.all().delete()
+    _, pk = _approved_and_left(api, mia, otto, app)
     Operation.objects.filter(pk=pk).update(state="running", worker="w")
     run = Run(Claim(Operation.objects.get(pk=pk), "w", 1, taken_over=False))
     with pytest.raises(Exception, match="no such guest"):
