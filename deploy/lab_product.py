@@ -42,8 +42,9 @@ def _up() -> int:
         _add(host)
         print(f"  {host.name} at {host.address}, with {' and '.join(guests)}")
     first, last = lab.hosts[0], lab.hosts[-1]
+    there = f"to {last.name}" if first is not last else "to another host"
     print(
-        f"\nTry: migrate 'web' from {first.name} to {last.name} in the browser,"
+        f"\nTry: migrate 'web' from {first.name} {there} in the browser,"
         f"\n     virsh -c {first.uri} list"
         f"\n     kill -STOP {first.pid}    ({first.name} hangs; -CONT wakes it)"
         "\n     make lab-down"
